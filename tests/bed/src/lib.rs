@@ -1,0 +1,1 @@
+//! What the guest promises to the suites that run in it: see `tests/kernel.rs`.

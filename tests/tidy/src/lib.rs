@@ -1,0 +1,1 @@
+//! The rules of the house, each as a test.

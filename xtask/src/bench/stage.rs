@@ -1,0 +1,115 @@
+//! Prepares the arena's files on the machine and enters it.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use super::{bundle, peers};
+use crate::workspace::Workspace;
+use crate::{Result, debian, run};
+
+/// The empty folders of the root file system, as an image would have them.
+const FOLDERS: &[&str] = &["bin", "dev", "etc", "home", "proc", "root", "run", "sys", "tmp", "usr", "var"];
+
+/// What the root file system calls busybox by.
+const APPLETS: &[&str] = &["true", "sh", "ls", "cat", "mount", "ps", "sleep", "hostname"];
+
+/// The C programs, compiled into the arena.
+const C_PROGRAMS: &[(&str, &str)] = &[("floor", include_str!("floor.c")), ("meter", include_str!("meter.c"))];
+
+/// Builds everything and runs `bench inside` with these arguments in the arena.
+pub fn perform(workspace: &Workspace, args: &[String]) -> Result<ExitCode> {
+    let me = fs::metadata("/proc/self").map_err(|why| format!("/proc/self: {why}"))?;
+    if me.uid() != 0 {
+        return Err("bench: needs root, for mounts and cgroups that crun and runc get as well".to_owned());
+    }
+    debian::install()?;
+    run::shown(workspace.cargo(["build", "--quiet", "--release", "--package", "husk"]))?;
+    let peers = peers::fetch(&workspace.testbed().join("peers"))?;
+
+    let folder = workspace.testbed().join("bench");
+    set_up(&folder, workspace, &peers)?;
+    let arena = folder.join("arena.sh");
+    let status = Command::new("unshare")
+        .args(["--mount", "--propagation", "private", "sh"])
+        .arg(arena)
+        .arg("outside")
+        .arg(&folder)
+        .args(args)
+        .status()
+        .map_err(|why| format!("unshare: {why}"))?;
+    match status.code() {
+        Some(0) => Ok(ExitCode::SUCCESS),
+        Some(_) => Ok(ExitCode::FAILURE),
+        None => Err(format!("the arena: {status}")),
+    }
+}
+
+fn set_up(folder: &Path, workspace: &Workspace, peers: &peers::Peers) -> Result<()> {
+    make_folder(folder)?;
+    write(&folder.join("arena.sh"), include_str!("arena.sh"))?;
+    let link = folder.join("peers");
+    if !link.is_symlink() {
+        symlink(&peers.root, &link).map_err(|why| format!("{}: {why}", link.display()))?;
+    }
+    let xtask = std::env::current_exe().map_err(|why| format!("xtask's own path: {why}"))?;
+    copy(&xtask, &folder.join("xtask"))?;
+    copy(&release_of(workspace, "husk"), &folder.join("husk"))?;
+    for (name, source) in C_PROGRAMS {
+        compile(folder, name, source)?;
+    }
+    let rootfs = folder.join("rootfs");
+    make_rootfs(&rootfs)?;
+    let profile = fs::read_to_string(&peers.profile).map_err(|why| format!("{}: {why}", peers.profile.display()))?;
+    for (name, seccomp) in [("bundle", None), ("bundle-seccomp", Some(bundle::resolve_profile(&profile)?))] {
+        make_folder(&folder.join(name))?;
+        write(&folder.join(name).join("config.json"), &bundle::config(seccomp).to_string())?;
+    }
+    Ok(())
+}
+
+fn release_of(workspace: &Workspace, program: &str) -> PathBuf {
+    workspace.target.join("x86_64-unknown-linux-gnu/release").join(program)
+}
+
+fn compile(folder: &Path, name: &str, source: &str) -> Result<()> {
+    let source_file = folder.join(name).with_extension("c");
+    write(&source_file, source)?;
+    let mut cc = run::command("cc", ["-O2", "-static", "-Wall", "-Wextra", "-Werror", "-o"]);
+    cc.arg(folder.join(name)).arg(source_file);
+    run::output(cc).map(drop)
+}
+
+fn make_rootfs(rootfs: &Path) -> Result<()> {
+    for name in FOLDERS {
+        make_folder(&rootfs.join(name))?;
+    }
+    let busybox = ["/bin/busybox", "/usr/bin/busybox"].into_iter().map(Path::new).find(|path| path.exists());
+    let busybox = busybox.ok_or("busybox: not in /bin or /usr/bin, although busybox-static is installed")?;
+    copy(busybox, &rootfs.join("bin/busybox"))?;
+    for applet in APPLETS {
+        let link = rootfs.join("bin").join(applet);
+        if !link.is_symlink() {
+            symlink("busybox", &link).map_err(|why| format!("{}: {why}", link.display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// A new file in place of the old one: the old one may still be running in another arena.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    if to.exists() {
+        fs::remove_file(to).map_err(|why| format!("{}: {why}", to.display()))?;
+    }
+    fs::copy(from, to).map_err(|why| format!("copying {} to {}: {why}", from.display(), to.display()))?;
+    Ok(())
+}
+
+fn make_folder(path: &Path) -> Result<()> {
+    fs::create_dir_all(path).map_err(|why| format!("{}: {why}", path.display()))
+}
+
+fn write(path: &Path, content: &str) -> Result<()> {
+    fs::write(path, content).map_err(|why| format!("{}: {why}", path.display()))
+}

@@ -1,0 +1,56 @@
+//! The Debian packages that the tests need: named here and nowhere else.
+
+use std::process::Command;
+
+use crate::{Result, run};
+
+/// A package and why the tests need it.
+struct Package {
+    name: &'static str,
+    reason: &'static str,
+}
+
+/// Every package, with its reason. `cargo xtask test` installs what is missing.
+const PACKAGES: &[Package] = &[
+    Package { name: "qemu-system-x86", reason: "boots the guest" },
+    Package { name: "busybox-static", reason: "the guest's commands, and a root file system for tests" },
+    Package { name: "binutils", reason: "strips the test programs that go into the guest" },
+    Package { name: "lz4", reason: "unpacks kernel 6.1" },
+    Package { name: "xz-utils", reason: "unpacks the modules of kernel 6.12" },
+    Package { name: "zstd", reason: "unpacks kernels that are packed with it" },
+];
+
+/// Installs what is missing and says what that is. Needs root only when something is missing.
+pub fn install() -> Result<()> {
+    let missing: Vec<&Package> = PACKAGES.iter().filter(|package| !is_installed(package.name)).collect();
+    if missing.is_empty() {
+        println!("Debian packages: all {} are installed", PACKAGES.len());
+        return Ok(());
+    }
+    println!("Debian packages to install:");
+    for package in &missing {
+        println!("  {:<18} {}", package.name, package.reason);
+    }
+    let apt = || {
+        let mut command = run::command("apt-get", ["install", "--yes", "--no-install-recommends"]);
+        command.args(missing.iter().map(|package| package.name)).env("DEBIAN_FRONTEND", "noninteractive");
+        command
+    };
+    // The lists of a fresh machine are empty or old; fetching them is slow, so only when needed.
+    if run::output(apt()).is_ok() {
+        return Ok(());
+    }
+    update_lists()?;
+    run::output(apt()).map(drop)
+}
+
+/// Fetches the lists of packages.
+pub fn update_lists() -> Result<()> {
+    run::output(run::command("apt-get", ["update", "--quiet"])).map(drop)
+}
+
+fn is_installed(name: &str) -> bool {
+    let mut query: Command = run::command("dpkg-query", ["--show", "--showformat=${db:Status-Status}"]);
+    query.arg(name);
+    run::text(query).is_ok_and(|status| status == "installed")
+}

@@ -1,0 +1,37 @@
+//! `cargo xtask dist`: the programs as they are handed out.
+
+use std::fs;
+
+use crate::workspace::Workspace;
+use crate::{Result, build, elf, run};
+
+/// Builds every program in the release profile (static, stripped) and puts it into `dist/bin/`.
+pub fn pack(workspace: &Workspace) -> Result<()> {
+    let bin = workspace.root.join("dist/bin");
+    fs::create_dir_all(&bin).map_err(|why| format!("make {}: {why}", bin.display()))?;
+    let mut cargo = workspace.cargo(["build", "--release", "--bins"]);
+    for package in workspace.programs() {
+        cargo.args(["--package", &package.name]);
+    }
+    println!("building {} programs", workspace.programs().count());
+    for built in build::artifacts(cargo)? {
+        let program = fs::read(&built.executable)
+            .map_err(|why| format!("read {}: {why}", built.executable.display()))?;
+        match elf::is_static(&program) {
+            Ok(true) => {}
+            Ok(false) => {
+                return Err(format!("{}: not static: it names a loader (PT_INTERP)", built.target));
+            }
+            Err(what) => return Err(format!("{}: {what}", built.target)),
+        }
+        let to = bin.join(&built.target);
+        // Beside it first and renamed then: a program that is running cannot be written to.
+        let fresh = bin.join(format!(".{}", built.target));
+        fs::copy(&built.executable, &fresh).map_err(|why| format!("write {}: {why}", fresh.display()))?;
+        fs::rename(&fresh, &to).map_err(|why| format!("write {}: {why}", to.display()))?;
+        println!("dist/bin/{:<12} {:>7} KiB, static", built.target, program.len() / 1024);
+    }
+    let mut list = run::command("ls", ["-l"]);
+    list.arg(&bin);
+    run::shown(list)
+}
