@@ -1,0 +1,153 @@
+//! The interpreter: one call per step.
+
+use core::ffi::CStr;
+
+use sys::Errno;
+use sys::event::{PollFd, PollFlags, poll};
+use sys::fd::{AsFd, BorrowedFd, OwnedFd};
+use sys::fs::{Mode, OFlags, ResolveFlags, fstatfs, openat, openat2};
+use sys::time::Timespec;
+
+use crate::wire::Channel;
+use crate::{Call, Plan, Step};
+
+/// What went wrong within a step.
+#[derive(Clone, Copy, Debug)]
+pub struct Fault {
+    pub call: Call,
+    pub errno: Errno,
+}
+
+/// What a step, or a part of it, comes to.
+pub type Outcome<T> = Result<T, Fault>;
+
+/// Says of which call an error is.
+pub fn at<T>(call: Call, result: sys::Result<T>) -> Outcome<T> {
+    result.map_err(|errno| Fault { call, errno })
+}
+
+/// The child's state between steps: three descriptors.
+pub struct Performer<'c> {
+    pub channel: &'c Channel,
+    /// The directory that will be `/`.
+    pub root: Option<OwnedFd>,
+    /// The tmpfs that holds the changes of overlays.
+    pub scratch: Option<OwnedFd>,
+}
+
+impl<'c> Performer<'c> {
+    pub const fn new(channel: &'c Channel) -> Self {
+        Self { channel, root: None, scratch: None }
+    }
+
+    /// Performs the steps; returns only when one of them did not happen, with its number.
+    pub fn run(&mut self, plan: Plan<'_>) -> (u16, Fault) {
+        let mut number = 0;
+        for step in plan.steps {
+            if let Err(fault) = self.perform(step) {
+                return (number, fault);
+            }
+            number = number.saturating_add(1);
+        }
+        // A plan whose last step is not an exec has nothing to become.
+        (number, Fault { call: Call::Execute, errno: Errno::NOEXEC })
+    }
+
+    /// The root so far; without one the paths of the plan have no meaning.
+    pub fn root(&self) -> Outcome<BorrowedFd<'_>> {
+        self.root.as_ref().map(AsFd::as_fd).ok_or(Fault { call: Call::Check, errno: Errno::BADF })
+    }
+
+    fn perform(&mut self, step: &Step<'_>) -> Outcome<()> {
+        match *step {
+            Step::Pause(reason) => at(Call::Channel, self.channel.pause(reason)),
+            Step::BecomeRoot => Self::become_root(),
+            Step::Propagate(kind) => Self::propagate(kind),
+            Step::Root { path, set } => self.bind_root(path, set),
+            Step::Scratch => self.mount_scratch(),
+            Step::OverlayRoot { lower, options, set } => self.overlay_root(lower, options, set),
+            Step::EmptyRoot { set } => self.empty_root(set),
+            Step::Overlay(layer) => self.overlay(&layer),
+            Step::Mount(mount) => self.mount(&mount),
+            Step::Bind(bind) => self.bind(&bind),
+            Step::Enter { target, expect } => self.enter(target, expect),
+            Step::Device { name, source, expect } => Self::bind_device(name, source, expect),
+            Step::Directory { name, mode } => Self::make_directory(name, mode),
+            Step::Symlink { name, to } => Self::make_link(name, to),
+            Step::Mask { name, guess } => Self::mask(name, guess),
+            Step::Protect { name, keep } => Self::protect(name, keep),
+            Step::MaskBelow { path } => self.mask_below(path),
+            Step::ProtectBelow { path } => self.protect_below(path),
+            Step::Terminal { devpts, replace, console, owner } => {
+                self.open_terminal(devpts, replace, console, owner)
+            }
+            Step::SetRoot { set } => self.set_root(set),
+            Step::Pivot => self.pivot(),
+            Step::PropagateRoot(kind) => Self::propagate_root(kind),
+            Step::Hostname(name) => at(Call::Name, sys::system::sethostname(name.to_bytes())),
+            Step::Domainname(name) => at(Call::Name, sys::system::setdomainname(name.to_bytes())),
+            Step::Loopback => at(Call::Socket, sys::loopback::bring_up()),
+            Step::WriteProc { path, value } => write_proc(path, value),
+            Step::NewSession => at(Call::Session, sys::process::setsid()).map(drop),
+            Step::Chdir { path } => Self::change_directory(path),
+            Step::Limit(limit) => Self::limit(limit),
+            Step::Umask(mask) => {
+                let _ = sys::process::umask(Mode::from_raw_mode(mask));
+                Ok(())
+            }
+            Step::BoundingSet(keep) => at(Call::Control, sys::privilege::limit_bounding_set(keep)),
+            Step::KeepCapabilities => at(Call::Control, sys::thread::set_keep_capabilities(true)),
+            Step::User { uid, gid, groups } => Self::become_user(uid, gid, groups),
+            Step::SetCapabilities { effective, permitted, inheritable } => {
+                at(Call::Capset, sys::privilege::set_capabilities(effective, permitted, inheritable))
+            }
+            Step::Ambient(set) => at(Call::Control, sys::privilege::raise_ambient(set)),
+            Step::NoNewPrivileges => at(Call::Control, sys::thread::set_no_new_privs(true)),
+            Step::Undumpable => at(
+                Call::Control,
+                sys::process::set_dumpable_behavior(sys::process::DumpableBehavior::NotDumpable),
+            ),
+            Step::Seccomp { filter, flags } => at(Call::Seccomp, sys::privilege::set_filter(filter, flags)),
+            Step::DieWithCaller(signal) => self.die_with_caller(signal),
+            Step::Signals { reset } => {
+                at(Call::Signal, sys::signals::reset_to_default(reset))?;
+                at(Call::Signal, sys::signals::block(sys::signals::SignalSet::EMPTY)).map(drop)
+            }
+            Step::CloseOnExec(first) => at(Call::Close, sys::clone::close_on_exec_from(first)),
+            Step::Execute(ref program) => Err(crate::execute::execute(program)),
+        }
+    }
+
+    /// Asks for the signal first and looks then: a caller that ends in between is seen by the look. The
+    /// parent's pid does not tell, since in a pid namespace of its own a child always sees 0.
+    fn die_with_caller(&self, signal: i32) -> Outcome<()> {
+        let signal = sys::process::Signal::from_named_raw(signal)
+            .ok_or(Fault { call: Call::Control, errno: Errno::INVAL })?;
+        at(Call::Control, sys::process::set_parent_process_death_signal(Some(signal)))?;
+        let mut polled = [PollFd::new(self.channel, PollFlags::empty())];
+        at(Call::Caller, poll(&mut polled, Some(&Timespec::default())))?;
+        if polled[0].revents().contains(PollFlags::HUP) {
+            return Err(Fault { call: Call::Caller, errno: Errno::PIPE });
+        }
+        Ok(())
+    }
+}
+
+/// Writes a file of the host's procfs. It is the kernel's file for certain: a procfs, and nothing mounted
+/// on the way (CVE-2025-52881).
+fn write_proc(path: &CStr, value: &CStr) -> Outcome<()> {
+    const PROC_SUPER_MAGIC: u64 = 0x9fa0;
+    let directory = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let proc = at(Call::Open, openat(sys::fs::CWD, c"/proc", directory, Mode::empty()))?;
+    if at(Call::Statfs, fstatfs(&proc))?.f_type as u64 != PROC_SUPER_MAGIC {
+        return Err(Fault { call: Call::Check, errno: Errno::NODEV });
+    }
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_XDEV | ResolveFlags::NO_MAGICLINKS;
+    let flags = OFlags::WRONLY | OFlags::CLOEXEC;
+    let file = at(Call::Find, openat2(&proc, path, flags, Mode::empty(), resolve))?;
+    let value = value.to_bytes();
+    match at(Call::Write, sys::io::write(&file, value))? {
+        written if written == value.len() => Ok(()),
+        _ => Err(Fault { call: Call::Write, errno: Errno::IO }),
+    }
+}

@@ -1,0 +1,353 @@
+//! The language: what a step can be.
+
+use core::ffi::CStr;
+
+use sys::exec::Argument;
+use sys::mounts::{Attributes, Depth, Propagation};
+use sys::privilege::{Capabilities, FilterInstruction};
+use sys::signals::SignalSet;
+
+/// What is to be done in the child, in this order; the last step is a [`Step::Execute`].
+#[derive(Clone, Copy, Debug)]
+pub struct Plan<'a> {
+    /// The steps.
+    pub steps: &'a [Step<'a>],
+}
+
+/// One thing that the child does. Each either happens whole or is a [`crate::Failure`].
+///
+/// Three words recur. The *root* is the directory that becomes `/`: paths "below the root" are resolved with
+/// openat2(2) and RESOLVE_IN_ROOT, so that no symbolic link of an image leads out of it. The *place* is the
+/// current directory while mounts are made: [`Step::Enter`] goes to one whose file system is the kernel's
+/// own and was mounted by the plan (proc, sysfs, a tmpfs), so that plain names are safe there. The *caller*
+/// is the process that launched the plan.
+#[derive(Clone, Copy, Debug)]
+pub enum Step<'a> {
+    /// Says to the caller that this point is reached, and goes on when it answers.
+    Pause(Pause),
+
+    /// Becomes user and group 0 of the user namespace whose maps the caller has written.
+    BecomeRoot,
+    /// Propagation of every mount that the child sees; private or slave before anything is mounted, so
+    /// that nothing gets out.
+    Propagate(Propagation),
+    /// Binds the directory at `path`, with the mounts below it, on itself: it becomes the root.
+    Root {
+        /// A path of the host.
+        path: &'a CStr,
+        /// Attributes that the bind gets.
+        set: Attributes,
+    },
+    /// Mounts an empty tmpfs that no path leads to. Overlays keep their changes in it.
+    Scratch,
+    /// Mounts an overlay whose lower layer is the host's directory `lower` and whose changes go to the
+    /// scratch; it becomes the root.
+    OverlayRoot {
+        /// A path of the host.
+        lower: &'a CStr,
+        /// Further options of the overlay, each with a comma before it.
+        options: &'a CStr,
+        /// Attributes that the overlay gets.
+        set: Attributes,
+    },
+    /// An empty directory of the scratch becomes the root.
+    EmptyRoot {
+        /// Attributes that it gets.
+        set: Attributes,
+    },
+    /// Mounts a further overlay.
+    Overlay(Overlay<'a>),
+    /// Mounts a new file system of type `kind` at `target`.
+    Mount(Mount<'a>),
+    /// Binds a file or directory of the host at `target`.
+    Bind(Bind<'a>),
+    /// Goes to `target`, which must be the root of a mount of the kind expected.
+    Enter {
+        /// Below the root; no symbolic link on the way.
+        target: &'a CStr,
+        /// What must be mounted there.
+        expect: FileSystem,
+    },
+    /// Makes the device of the host at `source` available under `name` in the place, by a bind mount: an
+    /// inode of the host in a tmpfs that itself allows no devices.
+    Device {
+        /// In the place.
+        name: &'a CStr,
+        /// A path of the host.
+        source: &'a CStr,
+        /// The character device (major, minor) that it must be.
+        expect: Option<(u32, u32)>,
+    },
+    /// Makes a directory in the place.
+    Directory {
+        /// In the place.
+        name: &'a CStr,
+        /// Permission bits.
+        mode: u32,
+    },
+    /// Makes a symbolic link in the place.
+    Symlink {
+        /// In the place.
+        name: &'a CStr,
+        /// What it says.
+        to: &'a CStr,
+    },
+    /// Covers `name` of the place, if it exists: a file by the null device, a directory by an empty
+    /// read-only one.
+    Mask {
+        /// In the place.
+        name: &'a CStr,
+        /// What it is tried as first.
+        guess: Kind,
+    },
+    /// Makes `name` of the place, if it exists, read-only with everything below it.
+    Protect {
+        /// In the place.
+        name: &'a CStr,
+        /// Attributes besides ro: those of the mount it lies on.
+        keep: Attributes,
+    },
+    /// As [`Step::Mask`], for a path of which nothing is known.
+    MaskBelow {
+        /// Below the root.
+        path: &'a CStr,
+    },
+    /// As [`Step::Protect`], for a path of which nothing is known.
+    ProtectBelow {
+        /// Below the root.
+        path: &'a CStr,
+    },
+    /// Opens a new terminal in the container's devpts, sends its master to the caller, makes it the
+    /// controlling terminal and descriptors 0, 1 and 2 of those named.
+    Terminal {
+        /// The devpts, below the root.
+        devpts: &'a CStr,
+        /// Which of 0, 1 and 2 become the terminal.
+        replace: Standard,
+        /// Whether it is bound on /dev/console too.
+        console: Console,
+        /// The terminal's owner in the container.
+        owner: u32,
+    },
+    /// Attributes of the root's own mount.
+    SetRoot {
+        /// Attributes to set.
+        set: Attributes,
+    },
+    /// The root becomes `/`, and the old one is out of reach for good.
+    Pivot,
+    /// Propagation of `/` once it is the root.
+    PropagateRoot(Propagation),
+
+    /// sethostname(2)
+    Hostname(&'a CStr),
+    /// setdomainname(2)
+    Domainname(&'a CStr),
+    /// Brings the loopback interface up.
+    Loopback,
+    /// Writes `value` to `path`, a file below the host's /proc, found without symbolic links other than
+    /// `self`, and on a procfs for certain.
+    WriteProc {
+        /// Relative to /proc.
+        path: &'a CStr,
+        /// What is written, in one call.
+        value: &'a CStr,
+    },
+
+    /// A new session and process group, without a controlling terminal.
+    NewSession,
+    /// Changes the working directory, and makes sure that it lies within the root (CVE-2024-21626).
+    Chdir {
+        /// In the container.
+        path: &'a CStr,
+    },
+    /// setrlimit(2)
+    Limit(Limit),
+    /// umask(2)
+    Umask(u32),
+    /// Empties the bounding set but for these.
+    BoundingSet(Capabilities),
+    /// Keeps the permitted set over the change of user (PR_SET_KEEPCAPS).
+    KeepCapabilities,
+    /// setgroups(2), setresgid(2), setresuid(2), in this order, which is the only one that works.
+    User {
+        /// Real, effective, saved user.
+        uid: u32,
+        /// Real, effective, saved group.
+        gid: u32,
+        /// Supplementary groups; `None` where the user namespace forbids to set them.
+        groups: Option<&'a [sys::process::Gid]>,
+    },
+    /// capset(2)
+    SetCapabilities {
+        /// Effective.
+        effective: Capabilities,
+        /// Permitted.
+        permitted: Capabilities,
+        /// Inheritable; empty unless asked for (CVE-2022-29162).
+        inheritable: Capabilities,
+    },
+    /// Raises these ambient capabilities.
+    Ambient(Capabilities),
+    /// PR_SET_NO_NEW_PRIVS: no program run from here on gives more rights than there are.
+    NoNewPrivileges,
+    /// PR_SET_DUMPABLE 0: nobody may open this process's memory or descriptors through /proc.
+    Undumpable,
+    /// Loads a seccomp filter.
+    Seccomp {
+        /// The program.
+        filter: &'a [FilterInstruction],
+        /// SECCOMP_FILTER_FLAG_*
+        flags: u32,
+    },
+    /// The child is killed with this signal when the caller ends; it leaves at once if that has happened.
+    /// After a change of user, which would clear it.
+    DieWithCaller(i32),
+    /// Gives these signals their default disposition and blocks none.
+    Signals {
+        /// Which are reset.
+        reset: SignalSet,
+    },
+    /// Every descriptor from this number up is closed by the exec.
+    CloseOnExec(u32),
+    /// execve(2); where `file` has no slash it is looked for in `search`.
+    Execute(Execute<'a>),
+}
+
+/// Why a child waits for its caller.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Pause {
+    /// The user namespace needs its uid and gid maps.
+    IdMaps = 1,
+    /// The namespaces exist: hooks that run on the host, network devices.
+    Namespaces = 2,
+    /// All is ready but the program itself: `create` ends here, `start` goes on.
+    Start = 3,
+}
+
+/// A directory of the host under `target`, copy on write.
+#[derive(Clone, Copy, Debug)]
+pub struct Overlay<'a> {
+    /// A path of the host.
+    pub lower: &'a CStr,
+    /// Below the root.
+    pub target: &'a CStr,
+    /// Tells the layers of several overlays apart; the root's is 0.
+    pub number: u8,
+    /// Further options of the overlay, each with a comma before it.
+    pub options: &'a CStr,
+    /// Attributes that the overlay gets.
+    pub set: Attributes,
+}
+
+/// A new file system.
+#[derive(Clone, Copy, Debug)]
+pub struct Mount<'a> {
+    /// Its type: `proc`, `tmpfs` …
+    pub kind: &'a CStr,
+    /// What /proc/mounts shows as its device.
+    pub source: &'a CStr,
+    /// Below the root.
+    pub target: &'a CStr,
+    /// Attributes of the mount.
+    pub set: Attributes,
+    /// Options of the file system, comma-separated, as mount(8) takes them.
+    pub options: &'a CStr,
+    /// How the target is found.
+    pub links: Links,
+}
+
+/// A part of the host's tree.
+#[derive(Clone, Copy, Debug)]
+pub struct Bind<'a> {
+    /// A path of the host.
+    pub source: &'a CStr,
+    /// Below the root; made if it is missing, of the kind of the source.
+    pub target: &'a CStr,
+    /// Whether mounts below the source come along.
+    pub depth: Depth,
+    /// Attributes to set, as deep as the bind.
+    pub set: Attributes,
+    /// Attributes to clear.
+    pub clear: Attributes,
+    /// Propagation of the new mount.
+    pub propagation: Option<Propagation>,
+}
+
+/// How a target below the root is found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Links {
+    /// Symbolic links are followed, within the root.
+    Within,
+    /// A symbolic link anywhere on the way is an error: for /proc, /sys and /dev (CVE-2019-19921).
+    Refused,
+}
+
+/// A kernel's file system that a step relies on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FileSystem {
+    /// proc(5)
+    Proc,
+    /// sysfs(5)
+    Sysfs,
+    /// tmpfs(5)
+    Tmpfs,
+}
+
+/// File or directory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// Anything but a directory.
+    File,
+    /// A directory.
+    Directory,
+}
+
+/// A subset of the three standard descriptors, bit n for descriptor n.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Standard(pub u8);
+
+impl Standard {
+    /// 0, 1 and 2.
+    pub const ALL: Self = Self(0b111);
+
+    /// Whether descriptor `number` is in it.
+    #[must_use]
+    pub const fn contains(self, number: u8) -> bool {
+        self.0 >> number & 1 == 1
+    }
+}
+
+/// What /dev/console is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Console {
+    /// Nothing.
+    Absent,
+    /// The terminal, bound there.
+    Bound,
+}
+
+/// One resource limit of getrlimit(2).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limit {
+    /// Which.
+    pub resource: sys::process::Resource,
+    /// Soft limit; `None` is unlimited.
+    pub soft: Option<u64>,
+    /// Hard limit; `None` is unlimited.
+    pub hard: Option<u64>,
+}
+
+/// The program that the child becomes.
+#[derive(Clone, Copy, Debug)]
+pub struct Execute<'a> {
+    /// Path, or name without a slash.
+    pub file: &'a CStr,
+    /// Directories to look in, colon-separated (PATH of the new environment).
+    pub search: &'a CStr,
+    /// Arguments, with the end mark.
+    pub argv: &'a [Argument<'a>],
+    /// Environment, with the end mark.
+    pub envp: &'a [Argument<'a>],
+}
