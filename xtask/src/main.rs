@@ -4,6 +4,7 @@
 //! suites, which run on a Debian kernel in QEMU, because limits, freezing and vsock need a kernel of
 //! their own.
 
+mod bench;
 mod build;
 mod cpio;
 mod debian;
@@ -35,6 +36,7 @@ cargo xtask <command>
         [--kernel 6.1|6.12] on another Debian kernel
         [--shell -- CMD]    boots and runs one shell command instead of the suites
         [--console]         prints the guest's console at the end
+  bench [NAME…]             husk run beside its peers and the physical floor: cargo xtask bench help
   dist                      every program, static and stripped, into dist/bin/
   help                      this text
 
@@ -64,6 +66,7 @@ fn dispatch(words: &[String]) -> Result<ExitCode> {
         Some("test") if words.len() == 1 => test(&Workspace::read()?),
         Some("ci") if words.len() == 1 => ci(&Workspace::read()?),
         Some("dist") if words.len() == 1 => dist::pack(&Workspace::read()?).map(|()| ExitCode::SUCCESS),
+        Some("bench") => bench::run(&words[1..]),
         Some("guest") => guest(&Workspace::read()?, &guest::Request::parse(&words[1..])?),
         Some(_) => Err(format!("{}: no such command; see cargo xtask help", words.join(" "))),
     }

@@ -4,7 +4,7 @@
 # whatever a runtime leaves behind is found, and goes away with the arena.
 #
 #     arena.sh outside FOLDER    in a new mount namespace: makes the group, starts the inside
-#     arena.sh inside FOLDER     in new pid and cgroup namespaces: makes the root, runs the bench
+#     arena.sh inside FOLDER     in new mount, pid and cgroup namespaces: makes the root, runs the bench
 #
 # FOLDER holds: arena.sh, xtask, husk (may be missing), floor, meter, rootfs, the bundles, and
 # `peers`, the unpacked packages. What follows FOLDER goes to the bench.
@@ -39,13 +39,15 @@ outside() {
     trap leave EXIT
     trap 'exit 130' INT TERM
     echo $$ >"$folder/cgroup/$group/cgroup.procs"
-    # A cgroup namespace begins at the group of the process that makes it.
-    unshare --cgroup --pid --fork --kill-child sh "$folder/arena.sh" inside "$folder" "$@"
+    # A cgroup namespace begins at the group of the process that makes it. A second mount namespace,
+    # because pivot_root would change the root of this shell as well.
+    unshare --cgroup --mount --propagation private --pid --fork --kill-child \
+        sh "$folder/arena.sh" inside "$folder" "$@"
 }
 
 inside() {
+    mount -t tmpfs -o mode=755 root "$folder/root"
     cd "$folder/root"
-    mount -t tmpfs -o mode=755 root .
     mkdir usr etc proc sys dev run tmp bench old
     ln -s usr/bin usr/sbin usr/lib usr/lib64 .
     mount --bind "$folder/peers/usr" usr

@@ -79,7 +79,11 @@ fn mounts() -> Value {
     json!([
         mount("/proc", "proc", &["nosuid", "noexec", "nodev"]),
         mount("/dev", "tmpfs", &["nosuid", "strictatime", "mode=755", "size=65536k"]),
-        mount("/dev/pts", "devpts", &["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"]),
+        mount(
+            "/dev/pts",
+            "devpts",
+            &["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"]
+        ),
         mount("/dev/shm", "tmpfs", &["nosuid", "noexec", "nodev", "mode=1777", "size=65536k"]),
         mount("/dev/mqueue", "mqueue", &["nosuid", "noexec", "nodev"]),
         mount("/sys", "sysfs", &["nosuid", "noexec", "nodev", "ro"]),
@@ -96,7 +100,8 @@ fn mount(destination: &str, kind: &str, options: &[&str]) -> Value {
 ///
 /// A rule's `minKernel` always holds: every kernel in question is newer than 4.8, the only one asked for.
 pub fn resolve_profile(profile: &str) -> Result<Value> {
-    let profile: Value = serde_json::from_str(profile).map_err(|why| format!("Docker's seccomp profile: {why}"))?;
+    let profile: Value =
+        serde_json::from_str(profile).map_err(|why| format!("Docker's seccomp profile: {why}"))?;
     let rules = profile["syscalls"].as_array().ok_or("Docker's seccomp profile: has no list syscalls")?;
     let rules: Vec<Value> = rules.iter().filter(|rule| applies(rule)).map(as_runtime_rule).collect();
     Ok(json!({
@@ -109,7 +114,10 @@ pub fn resolve_profile(profile: &str) -> Result<Value> {
 
 fn applies(rule: &Value) -> bool {
     let strings = |condition: &str, key: &str| -> Vec<&str> {
-        rule[condition][key].as_array().map(|all| all.iter().filter_map(Value::as_str).collect()).unwrap_or_default()
+        rule[condition][key]
+            .as_array()
+            .map(|all| all.iter().filter_map(Value::as_str).collect())
+            .unwrap_or_default()
     };
     let included = strings("includes", "arches");
     (included.is_empty() || included.contains(&"amd64"))

@@ -35,7 +35,8 @@ impl Ratio {
     pub fn of(ours: &[u64], peers: &[u64]) -> Option<Ratio> {
         let quotient = |ours: u64, peers: u64| ours as f64 / peers.max(1) as f64;
         let medians = (Spread::of(ours.iter().copied())?.median, Spread::of(peers.iter().copied())?.median);
-        let mut pairs: Vec<f64> = ours.iter().zip(peers).map(|(ours, peers)| quotient(*ours, *peers)).collect();
+        let mut pairs: Vec<f64> =
+            ours.iter().zip(peers).map(|(ours, peers)| quotient(*ours, *peers)).collect();
         pairs.sort_unstable_by(f64::total_cmp);
         Some(Ratio { of_medians: quotient(medians.0, medians.1), of_pairs: pairs[pairs.len() / 2] })
     }

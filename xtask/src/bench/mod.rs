@@ -63,8 +63,8 @@ pub fn run(args: &[String]) -> Result<ExitCode> {
         Some("inside") => Request::parse(&args[1..])?.measure(),
         _ => {
             // Parsed here too: a mistyped option must not cost a download and a build first.
-            Request::parse(args)?;
-            stage::perform(&Workspace::read()?, args)
+            let chosen = contestants::choose(&Request::parse(args)?.only);
+            stage::perform(&Workspace::read()?, &chosen, args)
         }
     }
 }

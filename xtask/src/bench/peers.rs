@@ -8,11 +8,16 @@ use std::process::{Command, Stdio};
 
 use crate::{Result, run};
 
-/// What is fetched. The newest runtimes are in sid only; of bubblewrap the stable one is the usual peer.
-const PACKAGES: &[&str] = &["crun/sid", "runc/sid", "strace/sid", "bubblewrap/bookworm"];
+/// Fetched with the libraries they need, in the newest version of all suites, which is sid's. The last two
+/// are bubblewrap's libraries.
+const WITH_LIBRARIES: &[&str] = &["crun", "runc", "strace", "libcap2", "libselinux1"];
+
+/// Fetched alone: of bubblewrap the version of Debian 12 is the one that others have measured, and asking
+/// for it together with the others makes apt look for its libraries in Debian 12 too.
+const BUBBLEWRAP: &str = "bubblewrap/bookworm";
 
 /// The package that carries Docker's own seccomp profile as a file, and the suite that still does.
-const PROFILE_PACKAGE: &str = "golang-github-docker-docker-dev/trixie";
+const DOCKER: &str = "golang-github-docker-docker-dev/trixie";
 const PROFILE_SUFFIX: &str = "/profiles/seccomp/default.json";
 
 const SUITES: &[&str] = &["bookworm", "trixie", "sid"];
@@ -34,17 +39,19 @@ pub fn fetch(folder: &Path) -> Result<Peers> {
     if peers.profile.exists() {
         return Ok(peers);
     }
-    println!("fetching the peers: {}", PACKAGES.join(", "));
+    println!("fetching the peers: {}, {BUBBLEWRAP}", WITH_LIBRARIES.join(", "));
     if peers.root.exists() {
         fs::remove_dir_all(&peers.root).map_err(|why| format!("{}: {why}", peers.root.display()))?;
     }
     let apt = Apt::with_lists_in(folder)?;
     // An empty list of installed packages makes apt fetch the libraries too.
     let mut install = apt.command("apt-get", &["install", "--yes", "--download-only"]);
-    install.arg("--no-install-recommends").args(PACKAGES);
+    install.arg("--no-install-recommends").args(WITH_LIBRARIES);
     run::output(install)?;
+    let archives = folder.join("cache/archives");
+    apt.download(BUBBLEWRAP, &archives)?;
     lay_out(&peers.root)?;
-    for package in packages_in(&folder.join("cache/archives"))? {
+    for package in packages_in(&archives)? {
         unpack(&package, &peers.root)?;
     }
     run::output(run::command("ldconfig", ["-r", &peers.root.to_string_lossy()]))?;
@@ -65,7 +72,9 @@ impl Apt {
         let sources: Vec<String> = SUITES
             .iter()
             .map(|suite| {
-                format!("deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] {ARCHIVE} {suite} main\n")
+                format!(
+                    "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] {ARCHIVE} {suite} main\n"
+                )
             })
             .collect();
         let place = folder.display();
@@ -95,13 +104,18 @@ impl Apt {
         command
     }
 
+    /// Fetches one package, without what it depends on.
+    fn download(&self, package: &str, place: &Path) -> Result<()> {
+        let mut download = self.command("apt-get", &["download", package]);
+        download.current_dir(place);
+        run::output(download).map(drop)
+    }
+
     /// Takes the profile out of its package; the rest of the package is not unpacked.
     fn fetch_profile(&self, folder: &Path, profile: &Path) -> Result<()> {
         let place = folder.join("profile");
         make_folder(&place)?;
-        let mut download = self.command("apt-get", &["download", PROFILE_PACKAGE]);
-        download.current_dir(&place);
-        run::output(download)?;
+        self.download(DOCKER, &place)?;
         let package = packages_in(&place)?.pop().ok_or("apt-get download: no package came")?;
         let names = run::text(run::command("dpkg-deb", ["--contents", &package.to_string_lossy()]))?;
         let member = names

@@ -16,10 +16,11 @@ pub fn heading(chosen: &[Contestant]) {
     for contestant in chosen {
         println!("- {}: {}", contestant.name, contestant.about);
     }
-    let versions: Vec<String> = [("/usr/bin/crun", "crun"), ("/usr/sbin/runc", "runc"), ("/usr/bin/bwrap", "bwrap")]
-        .iter()
-        .filter_map(|(path, name)| version(path, name))
-        .collect();
+    let versions: Vec<String> =
+        [("/usr/bin/crun", "crun"), ("/usr/sbin/runc", "runc"), ("/usr/bin/bwrap", "bwrap")]
+            .iter()
+            .filter_map(|(path, name)| version(path, name))
+            .collect();
     println!("- versions: {}", versions.join(", "));
 }
 
@@ -68,7 +69,9 @@ pub fn calls(counted: &[Calls]) {
 
 /// Crowds.
 pub fn crowds(measured: &[Crowds]) {
-    println!("\n| {SIZE} containers, {ABREAST} at a time | min ms | median ms | max ms | failed | left behind |");
+    println!(
+        "\n| {SIZE} containers, {ABREAST} at a time | min ms | median ms | max ms | failed | left behind |"
+    );
     println!("|---|---|---|---|---|---|");
     for crowds in measured {
         match Spread::of(crowds.walls_ns.iter().copied()) {

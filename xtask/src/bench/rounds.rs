@@ -110,7 +110,8 @@ fn run_metered(words: &[String]) -> Result<Cost> {
 
 /// The line of `meter.c`: the cost and the exit code.
 fn parse_cost(line: &str) -> Option<(Cost, u64)> {
-    let figures: Vec<u64> = line.split_whitespace().map(str::parse).collect::<std::result::Result<_, _>>().ok()?;
+    let figures: Vec<u64> =
+        line.split_whitespace().map(str::parse).collect::<std::result::Result<_, _>>().ok()?;
     let [wall_ns, cpu_us, peak_kib, faults, status] = figures[..] else { return None };
     Some((Cost { wall_ns, cpu_us, peak_kib, faults }, status))
 }

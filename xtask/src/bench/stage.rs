@@ -5,6 +5,7 @@ use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
+use super::contestants::Contestant;
 use super::{bundle, peers};
 use crate::workspace::Workspace;
 use crate::{Result, debian, run};
@@ -18,18 +19,20 @@ const APPLETS: &[&str] = &["true", "sh", "ls", "cat", "mount", "ps", "sleep", "h
 /// The C programs, compiled into the arena.
 const C_PROGRAMS: &[(&str, &str)] = &[("floor", include_str!("floor.c")), ("meter", include_str!("meter.c"))];
 
-/// Builds everything and runs `bench inside` with these arguments in the arena.
-pub fn perform(workspace: &Workspace, args: &[String]) -> Result<ExitCode> {
+/// Builds what the chosen ones need and runs `bench inside` with these arguments in the arena.
+pub fn perform(workspace: &Workspace, chosen: &[Contestant], args: &[String]) -> Result<ExitCode> {
     let me = fs::metadata("/proc/self").map_err(|why| format!("/proc/self: {why}"))?;
     if me.uid() != 0 {
         return Err("bench: needs root, for mounts and cgroups that crun and runc get as well".to_owned());
     }
     debian::install()?;
-    run::shown(workspace.cargo(["build", "--quiet", "--release", "--package", "husk"]))?;
     let peers = peers::fetch(&workspace.testbed().join("peers"))?;
-
     let folder = workspace.testbed().join("bench");
-    set_up(&folder, workspace, &peers)?;
+    set_up(&folder, &peers)?;
+    if chosen.iter().any(|contestant| contestant.name.starts_with("husk")) {
+        run::shown(workspace.cargo(["build", "--quiet", "--release", "--package", "husk"]))?;
+        copy(&release_of(workspace, "husk"), &folder.join("husk"))?;
+    }
     let arena = folder.join("arena.sh");
     let status = Command::new("unshare")
         .args(["--mount", "--propagation", "private", "sh"])
@@ -46,7 +49,7 @@ pub fn perform(workspace: &Workspace, args: &[String]) -> Result<ExitCode> {
     }
 }
 
-fn set_up(folder: &Path, workspace: &Workspace, peers: &peers::Peers) -> Result<()> {
+fn set_up(folder: &Path, peers: &peers::Peers) -> Result<()> {
     make_folder(folder)?;
     write(&folder.join("arena.sh"), include_str!("arena.sh"))?;
     let link = folder.join("peers");
@@ -55,13 +58,13 @@ fn set_up(folder: &Path, workspace: &Workspace, peers: &peers::Peers) -> Result<
     }
     let xtask = std::env::current_exe().map_err(|why| format!("xtask's own path: {why}"))?;
     copy(&xtask, &folder.join("xtask"))?;
-    copy(&release_of(workspace, "husk"), &folder.join("husk"))?;
     for (name, source) in C_PROGRAMS {
         compile(folder, name, source)?;
     }
     let rootfs = folder.join("rootfs");
     make_rootfs(&rootfs)?;
-    let profile = fs::read_to_string(&peers.profile).map_err(|why| format!("{}: {why}", peers.profile.display()))?;
+    let profile =
+        fs::read_to_string(&peers.profile).map_err(|why| format!("{}: {why}", peers.profile.display()))?;
     for (name, seccomp) in [("bundle", None), ("bundle-seccomp", Some(bundle::resolve_profile(&profile)?))] {
         make_folder(&folder.join(name))?;
         write(&folder.join(name).join("config.json"), &bundle::config(seccomp).to_string())?;
