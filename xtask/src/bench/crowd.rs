@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::contestants::Contestant;
 use super::leftovers::Inventory;
-use super::rounds;
+use super::{order, rounds};
 use crate::Result;
 
 /// How many containers a crowd has.
@@ -46,8 +46,7 @@ pub fn measure(chosen: &[Contestant], rounds: usize) -> Result<Vec<Crowds>> {
         all.push(crowds);
     }
     for round in 0..rounds {
-        for turn in 0..chosen.len() {
-            let place = (round + turn) % chosen.len();
+        for place in order::of_round(round, chosen.len()) {
             if runs_at_all[place] {
                 let before = Inventory::take()?;
                 start_crowd(&chosen[place], round, &mut all[place]);

@@ -11,6 +11,7 @@ mod crowd;
 mod figures;
 mod goals;
 mod leftovers;
+mod order;
 mod peers;
 mod report;
 mod rounds;

@@ -3,6 +3,7 @@
 use std::process::{Command, Stdio};
 
 use super::contestants::Contestant;
+use super::order;
 use crate::{Result, run};
 
 /// What one run cost, as `meter.c` prints it.
@@ -49,8 +50,7 @@ impl Counter {
     }
 }
 
-/// Runs everyone once in every round. The rounds begin with a different one each, so that nobody always
-/// comes after the one that leaves the most work to the kernel.
+/// Runs everyone once in every round, each time in another order.
 pub fn measure(chosen: &[Contestant], rounds: usize) -> Result<Vec<Runs>> {
     let mut counter = Counter::default();
     let mut all: Vec<Runs> = chosen
@@ -62,9 +62,9 @@ pub fn measure(chosen: &[Contestant], rounds: usize) -> Result<Vec<Runs>> {
         })
         .collect();
     for round in 0..rounds {
-        for turn in 0..chosen.len() {
-            let place = (round + turn) % chosen.len();
+        for place in order::of_round(round, chosen.len()) {
             if all[place].failure.is_none() {
+                order::settle();
                 all[place].costs.push(run_metered(&chosen[place].command(counter.next()))?);
             }
         }
