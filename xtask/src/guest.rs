@@ -27,6 +27,9 @@ const BOOT_PROMISE: Duration = Duration::from_secs(10);
 /// The longest silence of a suite: the guest is killed then.
 const SILENCE: Duration = Duration::from_secs(300);
 
+/// The longest life of a guest, for suites that never fall silent.
+const LIFE: Duration = Duration::from_secs(20 * 60);
+
 /// What `cargo xtask guest` was asked for.
 pub struct Request {
     /// Only suites whose name contains this.
@@ -75,6 +78,7 @@ impl Request {
 
 /// Builds the suites, boots the guest once, runs them all, and counts.
 pub fn test(workspace: &Workspace, request: &Request) -> Result<Tally> {
+    let _held = workspace.hold_testbed()?;
     let content = build(workspace, request)?;
     if content.suites.is_empty() {
         return Err(format!("{}: no guest suite has that in its name", request.filter));
@@ -101,6 +105,7 @@ pub fn test(workspace: &Workspace, request: &Request) -> Result<Tally> {
 
 /// Boots the guest, runs one shell command in it, shows its output, and returns its exit code.
 pub fn shell(workspace: &Workspace, request: &Request, command: &str) -> Result<u8> {
+    let _held = workspace.hold_testbed()?;
     let content =
         Content { suites: Vec::new(), shell: Some(command.to_owned()), ..build(workspace, request)? };
     let guest = boot(workspace, request, &content)?;
@@ -138,8 +143,6 @@ fn boot(workspace: &Workspace, request: &Request, content: &Content) -> Result<G
 
 /// Builds init, the programs and the suites.
 fn build(workspace: &Workspace, request: &Request) -> Result<Content> {
-    std::fs::create_dir_all(workspace.testbed())
-        .map_err(|why| format!("make {}: {why}", workspace.testbed().display()))?;
     let mut cargo = workspace.cargo(["build", "--bins", "--package", "guest-init"]);
     for package in program_packages(workspace) {
         cargo.args(["--package", package]);
@@ -218,7 +221,8 @@ impl Results {
     fn follow(&mut self, guest: &Guest) -> Result<()> {
         let mut patience = BOOT_DEADLINE;
         loop {
-            let event = guest.next(patience)?;
+            let within = patience.min(LIFE.saturating_sub(guest.age()));
+            let event = guest.next(within).map_err(|why| format!("{why}, in {}", self.place()))?;
             patience = SILENCE;
             match event {
                 Some(Event::Up) => self.note_boot(guest.age()),

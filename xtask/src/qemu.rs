@@ -7,13 +7,13 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::Result;
 use crate::kernel::{Files, Kernel};
+use crate::{Result, run};
 
 /// Memory of the guest in MiB. The unpacked archive is part of it.
 const MEMORY: &str = "768";
@@ -56,7 +56,8 @@ impl Guest {
     /// Starts QEMU with a kernel and an archive; the console goes to the file `console`.
     pub fn boot(kernel: &Kernel, files: &Files, archive: &Path, console: &Path) -> Result<Guest> {
         let began = Instant::now();
-        let mut qemu = Command::new("qemu-system-x86_64");
+        // Whatever ends xtask ends the guest: nobody would be left to kill one that hangs.
+        let mut qemu = run::command("setpriv", ["--pdeathsig", "KILL", "--", "qemu-system-x86_64"]);
         qemu.args(["-machine", "q35", "-smp", "1", "-m", MEMORY, "-nodefaults", "-no-user-config"])
             .args(kernel.processor)
             .args(["-display", "none", "-no-reboot"])

@@ -1,5 +1,6 @@
 //! What cargo knows about the workspace: its packages, their targets and where they are built.
 
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -65,6 +66,20 @@ impl Workspace {
     /// Where the guest's kernels and images are kept.
     pub fn testbed(&self) -> PathBuf {
         self.target.join("testbed")
+    }
+
+    /// Keeps the guest's files to this process until the answer is dropped: two runs would write the same
+    /// archive and the same console.
+    pub fn hold_testbed(&self) -> Result<File> {
+        let folder = self.testbed();
+        fs::create_dir_all(&folder).map_err(|why| format!("make {}: {why}", folder.display()))?;
+        let path = folder.join("lock");
+        let lock = File::create(&path).map_err(|why| format!("make {}: {why}", path.display()))?;
+        if lock.try_lock().is_err() {
+            println!("guest: waiting for another run to end");
+            lock.lock().map_err(|why| format!("lock {}: {why}", path.display()))?;
+        }
+        Ok(lock)
     }
 
     /// The packages that make programs people run: those in `programs/` with a program in them.
