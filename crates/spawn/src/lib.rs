@@ -1,1 +1,127 @@
-//! spawn
+//! From a plan to a running child; the only crate that starts processes.
+//!
+//! [`start`] launches the plan, answers its pauses through a [`Caller`], and returns when the child has
+//! become its program, or has failed: then the child has been waited for, and the failure is in words.
+//! It takes no lock and keeps no state, so that any number of threads may start children side by side.
+#![no_std]
+extern crate alloc;
+
+mod failure;
+
+use sys::Errno;
+use sys::clone::Child;
+use sys::fd::{AsFd, OwnedFd};
+use sys::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
+
+pub use failure::Error;
+pub use plan::{Launch, Others, Pause, Plan, Report, Step};
+
+/// Who starts a child: what it does while the child waits.
+pub trait Caller {
+    /// What a pause's work can come to besides success.
+    type Error;
+
+    /// The child has paused for `reason`, and goes on when this returns.
+    ///
+    /// # Errors
+    /// Whatever went wrong; the child is killed then.
+    fn pause(&mut self, reason: Pause, child: &Child) -> Result<(), Self::Error>;
+
+    /// The child has opened its terminal; this is the master.
+    fn terminal(&mut self, master: OwnedFd);
+}
+
+/// Why a start came to nothing.
+#[derive(Debug)]
+pub enum Stopped<E> {
+    /// The plan did not happen.
+    Plan(Error),
+    /// The caller's own work at a pause failed.
+    Caller(E),
+}
+
+/// Launches a plan and follows it until the child is its program.
+///
+/// # Errors
+/// [`Stopped`]: the child does not exist any more.
+pub fn start<C: Caller>(launch: &Launch<'_>, caller: &mut C) -> Result<Child, Stopped<C::Error>> {
+    let started = plan::launch(*launch)
+        .map_err(|errno| Stopped::Plan(Error::clone(launch.namespaces, launch.cgroup.is_some(), errno)))?;
+    let (child, channel) = (started.child, started.channel);
+    let stopped = loop {
+        match channel.receive() {
+            Ok(Report::Terminal(master)) => caller.terminal(master),
+            Ok(Report::Paused(reason)) => match caller.pause(reason, &child) {
+                // A child that is gone by now is seen by the next receive.
+                Ok(()) => match channel.proceed() {
+                    Ok(()) | Err(Errno::PIPE | Errno::CONNRESET) => {}
+                    Err(errno) => break Stopped::Plan(Error::channel(errno)),
+                },
+                Err(error) => break Stopped::Caller(error),
+            },
+            Ok(Report::Closed) => return Ok(child),
+            Ok(Report::Failed(failure)) => {
+                break Stopped::Plan(Error::step(&launch.plan, failure));
+            }
+            Err(errno) => break Stopped::Plan(Error::channel(errno)),
+        }
+    };
+    end(&child);
+    Err(stopped)
+}
+
+/// Kills a child and waits for it.
+pub fn end(child: &Child) {
+    // ESRCH: it has ended by itself.
+    let _ = pidfd_send_signal(&child.pidfd, Signal::KILL);
+    let _ = wait(child);
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Exit {
+    /// It left with this code.
+    Code(u8),
+    /// This signal killed it.
+    Signal(i32),
+}
+
+impl Exit {
+    /// The exit code that a shell would report: 128+n for signal n.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Code(code) => code,
+            Self::Signal(number) => u8::try_from(128 + number).unwrap_or(u8::MAX),
+        }
+    }
+}
+
+/// Waits for the end of a child and reaps it (waitid(2), P_PIDFD).
+///
+/// # Errors
+/// ECHILD where it has been waited for already.
+pub fn wait(child: &Child) -> sys::Result<Exit> {
+    loop {
+        match waitid(WaitId::PidFd(child.pidfd.as_fd()), WaitIdOptions::EXITED) {
+            Ok(Some(status)) => {
+                return Ok(match (status.exit_status(), status.terminating_signal()) {
+                    (Some(code), _) => Exit::Code(code as u8),
+                    (None, Some(number)) => Exit::Signal(number),
+                    (None, None) => return Err(Errno::CHILD),
+                });
+            }
+            Ok(None) => return Err(Errno::CHILD),
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+}
+
+/// A process that is not our child, by its pidfd (pidfd_open(2)).
+///
+/// # Errors
+/// ESRCH where there is none of that number.
+pub fn open(pid: Pid) -> sys::Result<OwnedFd> {
+    sys::process::pidfd_open(pid, PidfdFlags::empty())
+}

@@ -1,0 +1,313 @@
+//! From a specification to a plan: pure, and the place where the order of things is decided.
+
+mod devices;
+mod filter;
+mod limits;
+mod mounts;
+mod options;
+mod paths;
+mod process;
+mod supported;
+
+use std::path::Path;
+
+use plan::{Pause, Standard, Step};
+use sys::clone::Namespaces;
+use sys::mounts::{Attributes, Propagation};
+
+use crate::spec::{IdMapping, Linux, Process, Spec};
+use crate::{Arena, Error};
+
+/// What the caller knows and a specification does not say.
+#[derive(Clone, Debug)]
+pub struct Setting<'a> {
+    /// What the root file system is made of.
+    pub root: RootSource<'a>,
+    /// With which rights the container is made.
+    pub privilege: Privilege,
+    /// The terminal it gets, if any.
+    pub terminal: Option<Terminal>,
+    /// Whether it has a cgroup that it may look at.
+    pub cgroup: CgroupView,
+    /// A filter to take instead of the specification's `linux.seccomp`.
+    pub filter: Option<&'a seccomp::Profile<'a>>,
+    /// Whether it lives on when its caller ends.
+    pub lifetime: Lifetime,
+    /// Devices of the host that it gets besides the default ones: (path of the host, path in the container).
+    pub host_devices: &'a [(&'a Path, &'a str)],
+}
+
+/// What the root file system is made of.
+#[derive(Clone, Copy, Debug)]
+pub enum RootSource<'a> {
+    /// The directory itself.
+    Directory(&'a Path),
+    /// The directory, with changes kept in memory and thrown away.
+    Ephemeral(&'a Path),
+    /// Layers of the host, likewise. The first may be `/` itself; if none is, the root is empty at first.
+    Host(&'a [HostLayer]),
+}
+
+/// A part of the host's tree that appears in a container that runs on the host's own files.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum HostLayer {
+    /// A directory, copy on write, at its own path.
+    CopyOnWrite(String),
+    /// A directory with what is mounted below it, read-only, at its own path.
+    ReadOnly(String),
+    /// A symbolic link: its path and what it says.
+    Link(String, String),
+    /// An empty directory.
+    Directory(String),
+}
+
+/// With which rights a container is made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Privilege {
+    /// Those of the caller's user namespace.
+    Full,
+    /// Those of a user namespace of its own.
+    Rootless(Groups),
+}
+
+/// Whether supplementary groups can be set in the user namespace (user_namespaces(7), "setgroups").
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Groups {
+    /// They can.
+    Allowed,
+    /// A map written without privilege forbids it.
+    Denied,
+}
+
+/// A container's terminal.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Terminal {
+    /// Which of descriptors 0, 1 and 2 are it.
+    pub replace: Standard,
+}
+
+/// What a container sees of cgroups.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CgroupView {
+    /// Its own group, as the root of /sys/fs/cgroup.
+    Own,
+    /// Nothing: it has no group of its own, and would see the host's.
+    Hidden,
+}
+
+/// How long a container lives.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Lifetime {
+    /// No longer than the process that started it.
+    Caller,
+    /// As long as it likes.
+    Free,
+}
+
+/// A plan with what its launch needs besides.
+#[derive(Debug)]
+pub struct Compiled<'a> {
+    /// The steps.
+    pub steps: Vec<Step<'a>>,
+    /// Namespaces to clone with.
+    pub namespaces: Namespaces,
+    /// What the cgroup is limited to.
+    pub limits: cgroup::Limits,
+    /// Map of the user namespace.
+    pub uid_map: Vec<IdMapping>,
+    /// Map of the user namespace.
+    pub gid_map: Vec<IdMapping>,
+}
+
+/// What all parts of the compilation share.
+struct Context<'a, 's> {
+    spec: &'s Spec,
+    linux: &'s Linux,
+    setting: &'s Setting<'s>,
+    arena: &'a Arena,
+    namespaces: Namespaces,
+}
+
+/// Compiles a specification.
+///
+/// # Errors
+/// What is wrong with it, by the name of the field. A valid field that husk does not perform is an error too.
+pub fn compile<'a, 's>(
+    spec: &'s Spec,
+    setting: &'s Setting<'s>,
+    arena: &'a Arena,
+) -> Result<Compiled<'a>, Error> {
+    let linux = spec.linux.as_ref().ok_or_else(|| Error::new("linux", "is missing"))?;
+    supported::check(spec, linux)?;
+    let process = spec.process.as_ref().ok_or_else(|| Error::new("process", "is missing"))?;
+    let namespaces = namespaces(linux)?;
+    let context = Context { spec, linux, setting, arena, namespaces };
+    let mut steps = Vec::with_capacity(80);
+    context.begin(process, &mut steps)?;
+    context.root(&mut steps)?;
+    context.mounts(&mut steps)?;
+    context.devices(&mut steps)?;
+    context.covers(&mut steps)?;
+    context.identity_of_host(&mut steps)?;
+    context.session(process, &mut steps);
+    context.enter(&mut steps)?;
+    context.process(process, &mut steps)?;
+    Ok(Compiled {
+        steps,
+        namespaces,
+        limits: limits::limits(linux.resources.as_ref())?,
+        uid_map: linux.uid_mappings.clone(),
+        gid_map: linux.gid_mappings.clone(),
+    })
+}
+
+fn namespaces(linux: &Linux) -> Result<Namespaces, Error> {
+    let mut all = Namespaces::NONE;
+    for (number, namespace) in linux.namespaces.iter().enumerate() {
+        let field = || format!("linux.namespaces[{number}]");
+        let known = Namespaces::NAMES.iter().find(|(_, name)| *name == namespace.kind);
+        let Some((kind, _)) = known else {
+            return Err(match namespace.kind.as_str() {
+                "time" => Error::unsupported(field() + ".type time"),
+                other => Error::new(field() + ".type", format!("{other:?} is no namespace")),
+            });
+        };
+        if !namespace.path.is_empty() {
+            return Err(Error::unsupported(field() + ".path"));
+        }
+        if all.contains(*kind) {
+            return Err(Error::new(field(), format!("{} is there twice", namespace.kind)));
+        }
+        all = all.with(*kind);
+    }
+    if !all.contains(Namespaces::MOUNT) {
+        return Err(Error::new("linux.namespaces", "a container without a mount namespace is not supported"));
+    }
+    Ok(all)
+}
+
+impl<'a> Context<'a, '_> {
+    /// What has to happen before anything else: ids exist once the maps are written, and the host's /proc is
+    /// within reach only until the pivot.
+    fn begin(&self, process: &Process, steps: &mut Vec<Step<'a>>) -> Result<(), Error> {
+        if self.namespaces.contains(Namespaces::USER) {
+            steps.push(Step::Pause(Pause::IdMaps));
+            steps.push(Step::BecomeRoot);
+        }
+        if let Some(score) = process.oom_score_adj {
+            if !(-1000..=1000).contains(&score) {
+                return Err(Error::new("process.oomScoreAdj", format!("{score} is not in -1000 to 1000")));
+            }
+            let value = self.arena.text("process.oomScoreAdj", score.to_string().as_bytes())?;
+            steps.push(Step::WriteProc { path: c"self/oom_score_adj", value });
+        }
+        for (key, value) in &self.linux.sysctl {
+            let (path, value) = self.sysctl(key, value)?;
+            steps.push(Step::WriteProc { path, value });
+        }
+        Ok(())
+    }
+
+    fn sysctl(&self, key: &str, value: &str) -> Result<(&'a std::ffi::CStr, &'a std::ffi::CStr), Error> {
+        let field = format!("linux.sysctl[{key:?}]");
+        let needs = match key {
+            "kernel.domainname" => Namespaces::UTS,
+            "kernel.hostname" => {
+                return Err(Error::new(field, "conflicts with hostname: use that"));
+            }
+            _ if key.starts_with("net.") => Namespaces::NETWORK,
+            _ if key.starts_with("fs.mqueue.") => Namespaces::IPC,
+            "kernel.msgmax"
+            | "kernel.msgmnb"
+            | "kernel.msgmni"
+            | "kernel.sem"
+            | "kernel.shmall"
+            | "kernel.shmmax"
+            | "kernel.shmmni"
+            | "kernel.shm_rmid_forced" => Namespaces::IPC,
+            _ => return Err(Error::new(field, "does not belong to a namespace: it would change the host")),
+        };
+        if !self.namespaces.contains(needs) {
+            return Err(Error::new(field, "its namespace is the host's: it would change the host"));
+        }
+        // Names of interfaces may hold dots, which are then written as slashes (sysctl(8)).
+        let swapped: Vec<u8> = key
+            .bytes()
+            .map(|byte| match byte {
+                b'.' => b'/',
+                b'/' => b'.',
+                other => other,
+            })
+            .collect();
+        if swapped.split(|byte| *byte == b'/').any(|name| matches!(name, [] | [b'.'] | [b'.', b'.'])) {
+            return Err(Error::new(field, "is not the name of a kernel parameter"));
+        }
+        let path = self.arena.join(&field, &[b"sys/", &swapped])?;
+        Ok((path, self.arena.text(&field, value.as_bytes())?))
+    }
+
+    /// The mount namespace is a copy of the host's: nothing may propagate out of it.
+    fn root(&self, steps: &mut Vec<Step<'a>>) -> Result<(), Error> {
+        steps.push(Step::Propagate(match self.linux.rootfs_propagation.as_str() {
+            "" | "private" | "rprivate" | "unbindable" | "runbindable" => Propagation::Private,
+            "slave" | "rslave" | "shared" | "rshared" => Propagation::Slave,
+            other => {
+                let what = format!("{other:?} is no propagation");
+                return Err(Error::new("linux.rootfsPropagation", what));
+            }
+        }));
+        // Devices come from /dev alone, where each is bound: nodes that lie about in an image, or are made
+        // by mknod, cannot be opened.
+        let set = if self.own_devices() { Attributes::NO_DEVICES } else { Attributes::NONE };
+        let options = match self.setting.privilege {
+            Privilege::Full => c"",
+            // The trusted.* attributes that overlays use by default may not be set in a user namespace.
+            Privilege::Rootless(_) => c",userxattr",
+        };
+        match self.setting.root {
+            RootSource::Directory(path) => {
+                steps.push(Step::Root { path: self.arena.path("root.path", path)?, set });
+            }
+            RootSource::Ephemeral(path) => {
+                steps.push(Step::Scratch);
+                let lower = self.arena.path("root.path", path)?;
+                steps.push(Step::OverlayRoot { lower, options, set });
+            }
+            RootSource::Host(layers) => self.host_root(layers, options, set, steps)?,
+        }
+        Ok(())
+    }
+
+    /// Once everything below the root is in place it becomes `/`.
+    fn enter(&self, steps: &mut Vec<Step<'a>>) -> Result<(), Error> {
+        if self.spec.root.as_ref().is_some_and(|root| root.readonly) {
+            steps.push(Step::SetRoot { set: Attributes::READ_ONLY });
+        }
+        steps.push(Step::Pivot);
+        match self.linux.rootfs_propagation.as_str() {
+            "shared" | "rshared" => steps.push(Step::PropagateRoot(Propagation::Shared)),
+            "slave" | "rslave" => steps.push(Step::PropagateRoot(Propagation::Slave)),
+            "unbindable" | "runbindable" => steps.push(Step::PropagateRoot(Propagation::Unbindable)),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn identity_of_host(&self, steps: &mut Vec<Step<'a>>) -> Result<(), Error> {
+        let named = [("hostname", &self.spec.hostname), ("domainname", &self.spec.domainname)];
+        for (field, name) in named.into_iter().filter(|(_, name)| !name.is_empty()) {
+            if !self.namespaces.contains(Namespaces::UTS) {
+                return Err(Error::new(field, "needs a uts namespace: it would change the host's"));
+            }
+            if name.len() > 64 {
+                return Err(Error::new(field, format!("{name:?} is longer than 64 bytes")));
+            }
+            let text = self.arena.text(field, name.as_bytes())?;
+            steps.push(if field == "hostname" { Step::Hostname(text) } else { Step::Domainname(text) });
+        }
+        if self.namespaces.contains(Namespaces::NETWORK) {
+            steps.push(Step::Loopback);
+        }
+        Ok(())
+    }
+}
