@@ -148,13 +148,13 @@ impl Compiler<'_, '_> {
     }
 
     /// The rules for the call itself, then those for what it may stand for.
-    fn multiplexer(&mut self, multiplexer: &'static Multiplexer) -> Target {
+    fn multiplexer(&mut self, multiplexer: Multiplexer) -> Target {
         let mut next = self.default;
         for (choice, verdict) in multiplexer.decided(self.profile, self.verdicts) {
             let verdict = Target::Return(verdict);
             next = self.assembly.condition(&multiplexer.chosen(choice), Width::Low, verdict, next);
         }
-        match self.verdicts.get(multiplexer.syscall) {
+        match self.verdicts.get(multiplexer.syscall()) {
             Mention::Decided(Verdict::Chain(last, _)) => self.rules(last, Width::Low, next),
             _ => next,
         }

@@ -5,20 +5,14 @@ use crate::verdicts::{Mention, Verdict, Verdicts};
 use crate::{Action, Condition, Op, Profile, Syscall};
 
 /// A call that stands for others.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Multiplexer {
-    pub(crate) syscall: Syscall,
-    /// The bits of its first argument that choose; `ipc` keeps a version in the upper half.
-    mask: u64,
-    /// The choices.
-    choices: &'static [(Syscall, u32)],
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Multiplexer {
+    Socketcall,
+    Ipc,
 }
 
 /// Both of them.
-pub(crate) static MULTIPLEXERS: [Multiplexer; 2] = [
-    Multiplexer { syscall: known("socketcall"), mask: u32::MAX as u64, choices: &SOCKETCALL },
-    Multiplexer { syscall: known("ipc"), mask: 0xffff, choices: &IPC },
-];
+pub(crate) const MULTIPLEXERS: [Multiplexer; 2] = [Multiplexer::Socketcall, Multiplexer::Ipc];
 
 /// `linux/net.h`
 static SOCKETCALL: [(Syscall, u32); 20] = [
@@ -66,16 +60,32 @@ const fn known(name: &str) -> Syscall {
 }
 
 impl Multiplexer {
+    /// The call itself.
+    pub(crate) const fn syscall(self) -> Syscall {
+        match self {
+            Self::Socketcall => const { known("socketcall") },
+            Self::Ipc => const { known("ipc") },
+        }
+    }
+
+    /// What it stands for, with the value that chooses it.
+    const fn choices(self) -> &'static [(Syscall, u32)] {
+        match self {
+            Self::Socketcall => &SOCKETCALL,
+            Self::Ipc => &IPC,
+        }
+    }
+
     /// The choices whose fate differs from the default, with the value that chooses them.
     ///
     /// Conditions cannot be checked here, since the arguments lie in memory: a conditional rule that
     /// refuses does so for every argument, one that allows does not count.
     pub(crate) fn decided<'a>(
-        &'a self,
+        self,
         profile: &'a Profile<'_>,
         verdicts: &'a Verdicts,
     ) -> impl Iterator<Item = (u32, u32)> + 'a {
-        self.choices.iter().filter_map(|(syscall, choice)| match verdicts.get(*syscall) {
+        self.choices().iter().filter_map(|(syscall, choice)| match verdicts.get(*syscall) {
             Mention::Decided(Verdict::Return(verdict)) => Some((*choice, verdict)),
             Mention::Decided(Verdict::Chain(last, _)) => {
                 verdicts.refusal(profile, last).map(Action::return_value).map(|verdict| (*choice, verdict))
@@ -85,12 +95,17 @@ impl Multiplexer {
     }
 
     /// The condition that chooses `choice`.
-    pub(crate) const fn chosen(&self, choice: u32) -> Condition {
-        Condition::on(0, Op::MaskedEq, self.mask, choice as u64)
+    pub(crate) const fn chosen(self, choice: u32) -> Condition {
+        let mask = match self {
+            Self::Socketcall => 0xffff_ffff,
+            // The kernel keeps a version in the upper half and takes the choice from the lower one.
+            Self::Ipc => 0xffff,
+        };
+        Condition::on(0, Op::MaskedEq, mask, choice as u64)
     }
 
     /// Whether the profile leaves the call itself open, so that its choices decide.
-    pub(crate) fn is_open(&self, verdicts: &Verdicts) -> bool {
-        !matches!(verdicts.get(self.syscall), Mention::Decided(Verdict::Return(_)))
+    pub(crate) fn is_open(self, verdicts: &Verdicts) -> bool {
+        !matches!(verdicts.get(self.syscall()), Mention::Decided(Verdict::Return(_)))
     }
 }

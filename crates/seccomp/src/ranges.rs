@@ -134,8 +134,8 @@ impl Numbering<'_, '_> {
             }
         }
         if arch == Arch::X86 {
-            for multiplexer in &MULTIPLEXERS {
-                let place = usize::from(numbers[multiplexer.syscall.row()]);
+            for multiplexer in MULTIPLEXERS {
+                let place = usize::from(numbers[multiplexer.syscall().row()]);
                 if multiplexer.is_open(self.verdicts)
                     && multiplexer.decided(self.profile, self.verdicts).next().is_some()
                 {

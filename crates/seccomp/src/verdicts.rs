@@ -15,7 +15,7 @@ pub(crate) enum Verdict {
     /// Up to conditional rules; the last of them.
     Chain(u32, Width),
     /// Up to what the calls that this one stands for may do.
-    Multiplexed(&'static Multiplexer),
+    Multiplexed(Multiplexer),
 }
 
 /// What the profile says of a call.

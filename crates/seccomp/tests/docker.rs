@@ -179,20 +179,13 @@ fn personality_may_be_asked_and_set_to_harmless_values() {
 
 #[test]
 fn calls_newer_than_the_profile_do_not_exist() {
-    for (native, arches) in [
-        (Arch::X86_64, &[Arch::X86_64, Arch::X86, Arch::X32][..]),
-        (Arch::Aarch64, &[Arch::Aarch64, Arch::Arm]),
-    ] {
+    let newer = names(&["open_tree_attr", "file_getattr", "file_setattr", "listns"]);
+    for (native, other) in [(Arch::X86_64, Arch::X86), (Arch::Aarch64, Arch::Arm)] {
         let program = program(ALL, native);
-        for arch in arches {
-            expect(
-                &program,
-                *arch,
-                ENOSYS,
-                &names(&["open_tree_attr", "file_getattr", "file_setattr", "listns"]),
-            );
-        }
+        expect(&program, native, ENOSYS, &newer);
+        expect(&program, other, ENOSYS, &newer);
     }
+    // The numbers that only x32 has lie above all common ones.
     let x32 = program(ALL, Arch::X86_64);
     assert_eq!(verdict(&x32, &Call::new(Arch::X32, 0x4000_0000 + 600, [0; 6])), ENOSYS);
 }
