@@ -29,7 +29,10 @@ impl Group {
 
     /// The same without cgroup.kill: the group is frozen first, since a process that forks faster than it is
     /// found would never be gone. A frozen process dies of SIGKILL all the same.
-    pub(crate) fn kill_one_by_one(&self) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// [`Error`] when the group cannot be frozen or read, or a process not be signalled.
+    pub fn kill_one_by_one(&self) -> Result<(), Error> {
         self.write(FREEZE, "1")?;
         let killed = self.signal_all();
         // Thawed whatever happened: a group that stays frozen could not be emptied by anybody else.
