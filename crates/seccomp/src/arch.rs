@@ -1,6 +1,6 @@
 //! The system call tables that a filter can cover.
 
-use crate::{Error, Width};
+use crate::Error;
 
 /// Set in the number of every x32 call; the kernel reports those as x86_64 otherwise.
 pub(crate) const X32_BIT: u32 = 0x4000_0000;
@@ -63,11 +63,8 @@ impl Arch {
         }
     }
 
-    /// How much of an argument counts.
-    pub(crate) const fn width(self) -> Width {
-        match self {
-            Self::X86_64 | Self::Aarch64 => Width::Full,
-            Self::X86 | Self::X32 | Self::Arm => Width::Low,
-        }
+    /// Whether its registers, or what a filter is to see of them, have 32 bits.
+    pub(crate) const fn is_narrow(self) -> bool {
+        matches!(self, Self::X86 | Self::X32 | Self::Arm)
     }
 }

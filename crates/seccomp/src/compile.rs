@@ -6,17 +6,20 @@ use alloc::vec::Vec;
 
 use crate::assembly::{Assembly, Target};
 use crate::multiplex::Multiplexer;
+use crate::narrow::EVERY;
 use crate::program::{ARCH, ARGUMENTS, JEQ, JGE, JGT, JSET, NUMBER};
 use crate::ranges::{FOREIGN, Numbering, Range, Ranges};
 use crate::verdicts::{Mention, Verdict, Verdicts};
 use crate::{Action, Arch, Condition, Error, Flags, Instruction, MAX_INSTRUCTIONS, Op};
-use crate::{Profile, Program, Rule, Width};
+use crate::{Profile, Program, Rule};
 
 /// Compiles a profile for the machine this was built for. The same profile always gives the same program.
 ///
-/// The crate's description says what a profile means. Stricter than libseccomp, where that leaves holes:
-/// a conditional rule that allows, say, `socket` does not allow `socketcall` on 32-bit x86, and the choice
-/// of `ipc` is compared without the version in its upper half, as the kernel does it.
+/// The crate's description says what a profile means. It is stricter than libseccomp where that leaves holes:
+/// - The upper half of an argument is ignored where the kernel ignores it, so that it cannot be used to slip
+///   through (CVE-2019-10063).
+/// - On 32-bit x86, a conditional rule that allows `socket` does not allow all of `socketcall`, and the
+///   choice of `ipc` is compared without the version in its upper half.
 ///
 /// # Errors
 /// NOTIFY is the default action, a flag has no meaning without NOTIFY, or the program gets too long.
@@ -39,7 +42,7 @@ pub fn compile_for(profile: &Profile<'_>, native: Arch) -> Result<Program, Error
     }
     let verdicts = Verdicts::of(profile);
     let default = Target::Return(profile.default.return_value());
-    let chains = vec![None; 2 * verdicts.links.len()];
+    let chains = vec![None; verdicts.links.len()];
     let compiler = Compiler { profile, verdicts: &verdicts, default, assembly: Assembly::new(), chains };
     let instructions = compiler.compile(native);
     match instructions.len() {
@@ -53,8 +56,8 @@ struct Compiler<'p, 'd> {
     verdicts: &'p Verdicts,
     default: Target,
     assembly: Assembly,
-    /// Where the chains start that have been written: those that compare whole arguments, then the others.
-    chains: Vec<Option<Target>>,
+    /// Where the chains start that have been written, with their narrow arguments.
+    chains: Vec<Option<(u8, Target)>>,
 }
 
 impl Compiler<'_, '_> {
@@ -113,38 +116,36 @@ impl Compiler<'_, '_> {
     fn verdict(&mut self, verdict: Verdict) -> Target {
         match verdict {
             Verdict::Return(value) => Target::Return(value),
-            Verdict::Chain(last, width) => self.chain(last, width),
+            Verdict::Chain(last, narrow) => self.chain(last, narrow),
             Verdict::Multiplexed(multiplexer) => self.multiplexer(multiplexer),
         }
     }
 
-    fn chain(&mut self, last: u32, width: Width) -> Target {
-        let place = match width {
-            Width::Full => last as usize,
-            Width::Low => self.verdicts.links.len() + last as usize,
-        };
-        if let Some(written) = self.chains[place] {
-            return written;
+    fn chain(&mut self, last: u32, narrow: u8) -> Target {
+        match self.chains[last as usize] {
+            Some((same, written)) if same == narrow => written,
+            _ => {
+                let start = self.rules(last, narrow, self.default);
+                self.chains[last as usize] = Some((narrow, start));
+                start
+            }
         }
-        let start = self.rules(last, width, self.default);
-        self.chains[place] = Some(start);
-        start
     }
 
     /// Tries the rules of a chain; `otherwise` if none matches.
-    fn rules(&mut self, last: u32, width: Width, otherwise: Target) -> Target {
+    fn rules(&mut self, last: u32, narrow: u8, otherwise: Target) -> Target {
         let (profile, verdicts) = (self.profile, self.verdicts);
-        verdicts.chain(last).fold(otherwise, |next, rule| self.rule(&profile.rules[rule], width, next))
+        verdicts.chain(last).fold(otherwise, |next, rule| self.rule(&profile.rules[rule], narrow, next))
     }
 
-    fn rule(&mut self, rule: &Rule<'_>, width: Width, otherwise: Target) -> Target {
+    fn rule(&mut self, rule: &Rule<'_>, narrow: u8, otherwise: Target) -> Target {
         let action = Target::Return(rule.action.return_value());
         let conditions = rule.conditions.iter().rev();
         if repeats_an_argument(&rule.conditions) {
             return conditions
-                .fold(otherwise, |no, condition| self.assembly.condition(condition, width, action, no));
+                .fold(otherwise, |no, condition| self.assembly.condition(condition, narrow, action, no));
         }
-        conditions.fold(action, |yes, condition| self.assembly.condition(condition, width, yes, otherwise))
+        conditions.fold(action, |yes, condition| self.assembly.condition(condition, narrow, yes, otherwise))
     }
 
     /// The rules for the call itself, then those for what it may stand for.
@@ -152,10 +153,10 @@ impl Compiler<'_, '_> {
         let mut next = self.default;
         for (choice, verdict) in multiplexer.decided(self.profile, self.verdicts) {
             let verdict = Target::Return(verdict);
-            next = self.assembly.condition(&multiplexer.chosen(choice), Width::Low, verdict, next);
+            next = self.assembly.condition(&multiplexer.chosen(choice), EVERY, verdict, next);
         }
         match self.verdicts.get(multiplexer.syscall()) {
-            Mention::Decided(Verdict::Chain(last, _)) => self.rules(last, Width::Low, next),
+            Mention::Decided(Verdict::Chain(last, _)) => self.rules(last, EVERY, next),
             _ => next,
         }
     }
@@ -170,11 +171,11 @@ fn repeats_an_argument(conditions: &[Condition]) -> bool {
 
 impl Assembly {
     /// The code for one condition, in front of what there is.
-    fn condition(&mut self, condition: &Condition, width: Width, yes: Target, no: Target) -> Target {
+    fn condition(&mut self, condition: &Condition, narrow: u8, yes: Target, no: Target) -> Target {
         let low = ARGUMENTS + 8 * condition.index();
         let high = low + 4;
         let value = halves(condition.value());
-        let full = width == Width::Full && condition.width() == Width::Full;
+        let full = narrow >> condition.index() & 1 == 0;
         // What has no instruction is the opposite of what has one.
         let (op, yes, no) = match condition.op() {
             Op::Ne => (Op::Eq, no, yes),

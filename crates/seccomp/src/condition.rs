@@ -40,22 +40,11 @@ impl Op {
     }
 }
 
-/// How much of an argument is compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Width {
-    /// All 64 bits (the lower half on 32-bit architectures).
-    Full,
-    /// The lower 32 bits. Right for parameters which the kernel itself cuts to an `int`: a caller may set
-    /// upper bits that a [`Width::Full`] comparison sees and the kernel does not.
-    Low,
-}
-
 /// One entry of `args`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Condition {
     index: u8,
     op: Op,
-    width: Width,
     value: u64,
     value_two: u64,
 }
@@ -75,14 +64,7 @@ impl Condition {
 
     /// The same for an index that is known to be in range.
     pub(crate) const fn on(index: u8, op: Op, value: u64, value_two: u64) -> Self {
-        Self { index, op, width: Width::Full, value, value_two }
-    }
-
-    /// The same condition on the lower half of the argument only.
-    #[must_use]
-    pub const fn low(mut self) -> Self {
-        self.width = Width::Low;
-        self
+        Self { index, op, value, value_two }
     }
 
     /// Which argument, 0 to 5.
@@ -95,12 +77,6 @@ impl Condition {
     #[must_use]
     pub const fn op(&self) -> Op {
         self.op
-    }
-
-    /// How much of the argument is compared on 64-bit architectures.
-    #[must_use]
-    pub const fn width(&self) -> Width {
-        self.width
     }
 
     /// What the argument is compared with; the mask of [`Op::MaskedEq`].

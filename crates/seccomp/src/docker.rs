@@ -12,9 +12,7 @@ const ENOSYS: u16 = 38;
 /// a machine of architecture `native`: what is not listed fails with `EPERM`.
 ///
 /// It has the rules of `seccomp/default_linux.go` in `moby/profiles` as of 30 June 2026 (v0.2.3 and after)
-/// for kernels from 4.8 on, except that the address family of `socket(2)` is compared as the `int` it is:
-/// a comparison of 64 bits takes `40 | 1 << 32` for a harmless family above 40, and the kernel then opens a
-/// vsock.
+/// for kernels from 4.8 on.
 #[must_use]
 pub fn default_profile(capabilities: u64, native: Arch) -> Profile<'static> {
     let has = |capability: u8| capabilities >> capability & 1 == 1;
@@ -85,9 +83,9 @@ const PER_LINUX32: u64 = 8;
 
 /// Allowed with a condition; several for one call are alternatives.
 static CONDITIONAL: &[(&[Syscall], &[Condition])] = &[
-    (SOCKET, &[first_argument(Op::Lt, AF_ALG).low()]),
-    (SOCKET, &[first_argument(Op::Eq, AF_ALG + 1).low()]),
-    (SOCKET, &[first_argument(Op::Gt, AF_VSOCK).low()]),
+    (SOCKET, &[first_argument(Op::Lt, AF_ALG)]),
+    (SOCKET, &[first_argument(Op::Eq, AF_ALG + 1)]),
+    (SOCKET, &[first_argument(Op::Gt, AF_VSOCK)]),
     (PERSONALITY, &[first_argument(Op::Eq, 0)]),
     (PERSONALITY, &[first_argument(Op::Eq, PER_LINUX32)]),
     (PERSONALITY, &[first_argument(Op::Eq, UNAME26)]),

@@ -11,7 +11,8 @@
 //!   such a rule the conditional ones are tried in the order of the profile and the first match decides.
 //! - The conditions of one rule must all hold, except that a rule which names one argument twice
 //!   stands for one rule per condition.
-//! - 32-bit architectures (and x32) compare the lower half of an argument and of the value only.
+//! - 32-bit architectures (and x32) compare the lower half of an argument and of the value only. Stricter
+//!   than libseccomp, so do all architectures for parameters that the kernel takes as 32 bits.
 //! - Under a default that refuses (anything but ALLOW, LOG, TRACE and errno `ENOSYS`), numbers above the
 //!   largest one that the profile names fail with `ENOSYS`: a C library that tries a call which is newer
 //!   than the profile then takes its fallback, where `EPERM` would be final.
@@ -30,6 +31,7 @@ mod docker;
 mod error;
 mod flags;
 mod multiplex;
+mod narrow;
 mod profile;
 mod program;
 mod ranges;
@@ -40,7 +42,7 @@ mod verdicts;
 pub use action::Action;
 pub use arch::Arch;
 pub use compile::{compile, compile_for};
-pub use condition::{Condition, Op, Width};
+pub use condition::{Condition, Op};
 pub use docker::default_profile;
 pub use error::Error;
 pub use flags::Flags;

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use crate::arch::X32_BIT;
 use crate::multiplex::MULTIPLEXERS;
+use crate::narrow::EVERY;
 use crate::syscall::number_at;
 use crate::table::{ABSENT, ORDINARY, PLACES, PRIVATE, TABLE};
 use crate::verdicts::{Mention, Verdict, Verdicts};
@@ -122,8 +123,8 @@ impl Numbering<'_, '_> {
             }
             let place = usize::from(*place);
             match mention {
-                Mention::Decided(Verdict::Chain(last, _)) => {
-                    places[place] = Verdict::Chain(*last, arch.width())
+                Mention::Decided(Verdict::Chain(last, _)) if arch.is_narrow() => {
+                    places[place] = Verdict::Chain(*last, EVERY);
                 }
                 Mention::Decided(verdict) => places[place] = *verdict,
                 Mention::Unnamed | Mention::Default => {}

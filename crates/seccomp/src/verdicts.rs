@@ -4,16 +4,17 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::multiplex::Multiplexer;
+use crate::narrow::narrow_parameters;
 use crate::table::ROWS;
-use crate::{Action, Profile, Rule, Syscall, Width};
+use crate::{Action, Profile, Rule, Syscall};
 
 /// What becomes of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// Always this.
     Return(u32),
-    /// Up to conditional rules; the last of them.
-    Chain(u32, Width),
+    /// Up to conditional rules: the last of them, and the arguments whose upper half does not count.
+    Chain(u32, u8),
     /// Up to what the calls that this one stands for may do.
     Multiplexed(Multiplexer),
 }
@@ -98,7 +99,8 @@ impl Verdicts {
                     self.links.len() - 1
                 }
             };
-            self.mentions[syscall.row()] = Mention::Decided(Verdict::Chain(link as u32, Width::Full));
+            self.mentions[syscall.row()] =
+                Mention::Decided(Verdict::Chain(link as u32, narrow_parameters(syscall.row())));
         }
     }
 

@@ -47,14 +47,14 @@ fn conditions_stand_behind_the_search_for_the_number() {
     let rules = vec![
         rule(&["read", "write", "exit_group"], Action::Allow, &[]),
         rule(
-            &["ioctl"],
+            &["clone"],
             Action::Allow,
             &[
                 Condition::new(1, Op::Eq, 0x5401, 0).unwrap(),
                 Condition::new(2, Op::MaskedEq, 0xff00, 0x1200).unwrap(),
             ],
         ),
-        rule(&["ioctl"], Action::Trap, &[Condition::new(0, Op::Gt, 0x1_0000_0002, 0).unwrap()]),
+        rule(&["clone"], Action::Trap, &[Condition::new(0, Op::Gt, 0x1_0000_0002, 0).unwrap()]),
     ];
     assert_eq!(
         listing(Action::Errno(1), &[], rules),
@@ -65,7 +65,7 @@ fn conditions_stand_behind_the_search_for_the_number() {
    3  if >= 232 goto 22 else 4
    4  if >= 2 goto 5 else 14
    5  if >= 231 goto 14 else 6
-   6  if == 16 goto 7 else 20
+   6  if == 56 goto 7 else 20
    7  load arg1 high
    8  if == 0 goto 9 else 15
    9  load arg1 low

@@ -1,7 +1,7 @@
 //! What a profile means, call by call, as plainly as it can be said: searches the rules from the start for
 //! every call and knows nothing of programs.
 
-use seccomp::{Action, Arch, Condition, Op, Profile, Rule, Syscall, Width};
+use seccomp::{Action, Arch, Condition, Op, Profile, Rule, Syscall};
 
 use crate::machine::Call;
 
@@ -31,6 +31,49 @@ const SOCKETCALL: [&str; 20] = [
     "accept4",
     "recvmmsg",
     "sendmmsg",
+];
+
+/// The parameters of 32 bits, from the definitions of the calls in the kernel.
+#[rustfmt::skip]
+const INTS: [(&str, &[u32]); 38] = [
+    ("socket", &[0, 1, 2]),
+    ("socketpair", &[0, 1, 2]),
+    ("setsockopt", &[0, 1, 2, 4]),
+    ("getsockopt", &[0, 1, 2]),
+    ("accept4", &[0, 3]),
+    ("ioctl", &[0, 1]),
+    ("fcntl", &[0, 1]),
+    ("prctl", &[0]),
+    ("arch_prctl", &[0]),
+    ("modify_ldt", &[0]),
+    ("personality", &[0]),
+    ("keyctl", &[0]),
+    ("bpf", &[0, 2]),
+    ("seccomp", &[0, 1]),
+    ("setns", &[0, 1]),
+    ("umount2", &[1]),
+    ("open", &[1]),
+    ("openat", &[0, 2]),
+    ("unlinkat", &[0, 2]),
+    ("madvise", &[2]),
+    ("futex", &[1, 2, 5]),
+    ("membarrier", &[0, 1, 2]),
+    ("kill", &[0, 1]),
+    ("tkill", &[0, 1]),
+    ("tgkill", &[0, 1, 2]),
+    ("pidfd_open", &[0, 1]),
+    ("sched_setscheduler", &[0, 1]),
+    ("setrlimit", &[0]),
+    ("prlimit64", &[0, 1]),
+    ("memfd_create", &[1]),
+    ("userfaultfd", &[0]),
+    ("fanotify_init", &[0, 1]),
+    ("finit_module", &[0, 2]),
+    ("quotactl", &[0]),
+    ("syslog", &[0, 2]),
+    ("reboot", &[0, 1, 2]),
+    ("io_uring_enter", &[0, 1, 2, 3]),
+    ("io_uring_register", &[0, 1, 3]),
 ];
 
 /// The name behind `ipc(choice, …)`.
@@ -165,7 +208,10 @@ fn matches(rule: &Rule<'_>, arch: Arch, call: &Call) -> bool {
 }
 
 fn holds(condition: &Condition, arch: Arch, call: &Call) -> bool {
-    let narrow = matches!(arch, Arch::X86 | Arch::X32 | Arch::Arm) || condition.width() == Width::Low;
+    let number = |name| Syscall::named(name).and_then(|syscall| syscall.number(arch));
+    let int = |name, ints: &[u32]| number(name) == Some(call.number) && ints.contains(&condition.index());
+    let narrow =
+        matches!(arch, Arch::X86 | Arch::X32 | Arch::Arm) || INTS.iter().any(|(name, ints)| int(name, ints));
     let kept = if narrow { 0xffff_ffff } else { u64::MAX };
     let argument = call.arguments[condition.index() as usize] & kept;
     let (value, two) = (condition.value() & kept, condition.value_two() & kept);
