@@ -27,6 +27,15 @@ fn main() -> ExitCode {
             Ok(code) => ExitCode::from(code),
             Err(_) => misunderstood(&words),
         },
+        [_, "sleep", time] => match attempt::seconds(time) {
+            // Said before: whoever waits for the line knows then that the probe runs.
+            Some(time) => {
+                attempt::say(&serde_json::json!({ "attempt": "sleep", "pid": std::process::id() }));
+                std::thread::sleep(time);
+                ExitCode::SUCCESS
+            }
+            None => misunderstood(&words),
+        },
         [_, attempt @ ..] => match attempt::run(attempt) {
             Some(result) => {
                 attempt::say(&result);
