@@ -13,6 +13,7 @@ pub mod spec;
 pub use arena::Arena;
 pub use compile::{
     CgroupView, Compiled, Groups, HostLayer, Lifetime, Privilege, RootSource, Setting, Terminal, compile,
+    filter,
 };
 pub use error::Error;
 pub use spec::Spec;

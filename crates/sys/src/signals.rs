@@ -139,3 +139,14 @@ pub const NAMES: [&str; 31] = [
     "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ",
     "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
 ];
+
+/// pidfd_send_signal(2) by number, for signals without a name (real-time ones).
+///
+/// # Errors
+/// Those of pidfd_send_signal(2).
+pub fn send<Fd: AsFd>(process: Fd, number: i32) -> Result<()> {
+    let fd = process.as_fd().as_raw_fd();
+    // SAFETY: no siginfo is passed; only the kernel's tables are touched.
+    check(unsafe { syscall!(Sysno::pidfd_send_signal, fd, number, 0usize, 0usize) })?;
+    Ok(())
+}

@@ -1,2 +1,59 @@
-//! husk
-fn main() {}
+//! husk: runs a process in a container of its own.
+#![no_main]
+
+mod arguments;
+mod failure;
+mod group;
+mod help;
+mod host_root;
+mod identity;
+mod options;
+mod plan_verb;
+mod rootless;
+mod run;
+mod specification;
+mod state;
+mod values;
+
+use std::io::Write as _;
+
+use arguments::Command;
+use failure::Failure;
+
+sys::entry!(start);
+
+/// The program: from the command line to an exit code.
+fn start() -> u8 {
+    if let Err(errno) = sys::entry::open_standard_descriptors() {
+        return report(&Failure::ours(format!("/dev/null: {}", sys::strerror::describe(errno))));
+    }
+    match arguments::parse().and_then(perform) {
+        Ok(code) => code,
+        Err(failure) => report(&failure),
+    }
+}
+
+fn perform(command: Command) -> Result<u8, Failure> {
+    match command {
+        Command::Run(run) => run::run(&run),
+        Command::Plan(bundle) => plan_verb::print(&bundle).and_then(|text| show(&text)),
+        Command::Help(topic) => show(&help::text(topic)),
+        Command::Version => show(&format!("husk {}\n", env!("CARGO_PKG_VERSION"))),
+    }
+}
+
+/// Prints what was asked for. A reader that has gone away is no failure of ours.
+pub(crate) fn show(text: &str) -> Result<u8, Failure> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => Ok(0),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(0),
+        Err(error) => Err(Failure::ours(format!("standard output: {error}"))),
+    }
+}
+
+/// The one place where failures are printed: one line, in one write, so that it is not torn apart by what
+/// else writes to the terminal.
+fn report(failure: &Failure) -> u8 {
+    let _ = std::io::stderr().write_all(format!("husk: {failure}\n").as_bytes());
+    failure.code()
+}

@@ -18,6 +18,8 @@ use sys::mounts::{Attributes, Propagation};
 use crate::spec::{IdMapping, Linux, Process, Spec};
 use crate::{Arena, Error};
 
+pub use filter::profile as filter;
+
 /// What the caller knows and a specification does not say.
 #[derive(Clone, Debug)]
 pub struct Setting<'a> {
@@ -30,7 +32,7 @@ pub struct Setting<'a> {
     /// Whether it has a cgroup that it may look at.
     pub cgroup: CgroupView,
     /// A filter to take instead of the specification's `linux.seccomp`.
-    pub filter: Option<&'a seccomp::Profile<'a>>,
+    pub filter: Option<&'a seccomp::Profile<'static>>,
     /// Whether it lives on when its caller ends.
     pub lifetime: Lifetime,
     /// Devices of the host that it gets besides the default ones: (path of the host, path in the container).

@@ -1,5 +1,8 @@
 //! `process`: what the plan's second half is about, from the session to the program.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt as _;
+
 use plan::{Console, Execute, Limit, Step};
 use sys::exec::Argument;
 use sys::privilege::Capabilities;
@@ -148,7 +151,7 @@ impl<'a> Context<'a, '_> {
         let argv = self.vector("process.args", &process.args)?;
         let envp = self.vector("process.env", &process.env)?;
         for (number, entry) in process.env.iter().enumerate() {
-            if entry.find('=').is_none_or(|at| at == 0) {
+            if entry.as_bytes().iter().position(|byte| *byte == b'=').is_none_or(|at| at == 0) {
                 return Err(Error::new(
                     format!("process.env[{number}]"),
                     format!("{entry:?} is not NAME=value"),
@@ -156,17 +159,17 @@ impl<'a> Context<'a, '_> {
             }
         }
         // The last one wins, as in a shell; without any the kernel's own default is looked in.
-        let search = process.env.iter().rev().find_map(|entry| entry.strip_prefix("PATH="));
-        let search = search.unwrap_or("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+        let search = process.env.iter().rev().find_map(|entry| entry.as_bytes().strip_prefix(b"PATH="));
+        let search = search.unwrap_or(b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
         Ok(Step::Execute(Execute {
             file: self.arena.text("process.args[0]", file.as_bytes())?,
-            search: self.arena.text("process.env", search.as_bytes())?,
+            search: self.arena.text("process.env", search)?,
             argv,
             envp,
         }))
     }
 
-    fn vector(&self, field: &str, texts: &[String]) -> Result<&'a [Argument<'a>], Error> {
+    fn vector(&self, field: &str, texts: &[OsString]) -> Result<&'a [Argument<'a>], Error> {
         let mut vector = Vec::with_capacity(texts.len() + 1);
         for (number, text) in texts.iter().enumerate() {
             let text = self.arena.text(field, text.as_bytes());

@@ -124,3 +124,14 @@ pub struct SyscallArgument {
     /// `SCMP_CMP_…`
     pub op: String,
 }
+
+#[cfg(feature = "json")]
+impl Seccomp {
+    /// Reads a filter in the form that `linux.seccomp` has.
+    ///
+    /// # Errors
+    /// What is wrong with it, with line and column.
+    pub fn from_json(text: &[u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(text)
+    }
+}

@@ -1,5 +1,7 @@
 //! `process` of a configuration.
 
+use std::ffi::OsString;
+
 #[cfg(feature = "json")]
 use serde::Deserialize;
 
@@ -16,9 +18,11 @@ pub struct Process {
     /// Working directory, absolute.
     pub cwd: String,
     /// Environment, `NAME=value`.
-    pub env: Vec<String>,
-    /// The command.
-    pub args: Vec<String>,
+    #[cfg_attr(feature = "json", serde(deserialize_with = "texts"))]
+    pub env: Vec<OsString>,
+    /// The command. Arguments of a command line need not be UTF-8; those of a file are.
+    #[cfg_attr(feature = "json", serde(deserialize_with = "texts"))]
+    pub args: Vec<OsString>,
     /// Windows only.
     pub command_line: String,
     /// Resource limits.
@@ -97,4 +101,10 @@ pub struct CapabilityNames {
     pub permitted: Vec<String>,
     /// Ambient set.
     pub ambient: Vec<String>,
+}
+
+#[cfg(feature = "json")]
+fn texts<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<OsString>, D::Error> {
+    let texts = Option::<Vec<String>>::deserialize(deserializer)?;
+    Ok(texts.unwrap_or_default().into_iter().map(OsString::from).collect())
 }

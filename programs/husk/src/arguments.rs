@@ -1,0 +1,304 @@
+//! The command line, as it was said; what it means for a container is decided in `specification`.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
+
+use cgroup::{Cpus, Cpuset, Memory, Pids, Weight};
+use lexopt::Arg;
+use oci::profile::{Confinement, Network};
+use oci::spec::{Mount, Rlimit};
+
+use crate::failure::Failure;
+use crate::help::Topic;
+use crate::options::{Description, Name, OPTIONS};
+use crate::values;
+
+/// What is asked for.
+#[derive(Debug)]
+pub enum Command {
+    /// `husk run`
+    Run(Box<Run>),
+    /// `husk plan`
+    Plan(PathBuf),
+    /// `husk help`
+    Help(Topic),
+    /// `husk version`
+    Version,
+}
+
+/// `husk run`, as it was said.
+#[derive(Debug, Default)]
+#[allow(missing_docs)] // one field an option: see the table
+pub struct Run {
+    pub rootfs: Option<PathBuf>,
+    pub command: Vec<OsString>,
+    /// The limit on memory, and how it was written.
+    pub memory: Option<(Memory, String)>,
+    pub cpus: Option<Cpus>,
+    pub pids: Option<Pids>,
+    pub cpuset: Option<Cpuset>,
+    pub io_weight: Option<Weight>,
+    pub changes: Changes,
+    pub writable: Writable,
+    pub mounts: Vec<Mount>,
+    pub env: Vec<OsString>,
+    pub user: Option<String>,
+    pub workdir: Option<String>,
+    pub hostname: Option<String>,
+    pub network: Option<Network>,
+    pub init: Option<Init>,
+    /// In order: the capability, and whether it is added or dropped.
+    pub capabilities: Vec<(Change, String)>,
+    pub seccomp: Option<OsString>,
+    pub confinement: Option<Confinement>,
+    pub devices: Vec<(String, String)>,
+    pub rlimits: Vec<Rlimit>,
+    pub terminal: Option<Tty>,
+    pub background: Option<Background>,
+    pub id: Option<String>,
+    pub record: Record,
+    pub action: Action,
+}
+
+/// What becomes of changes to the root file system.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Changes {
+    /// They are made to the directory.
+    #[default]
+    Kept,
+    /// They are kept in memory until the end.
+    ThrownAway,
+}
+
+/// Whether the root file system can be written to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Writable {
+    /// It can.
+    #[default]
+    Yes,
+    /// It cannot.
+    No,
+}
+
+/// Adding or dropping.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Change {
+    /// One more.
+    Add,
+    /// One less.
+    Drop,
+}
+
+/// minit is process 1.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Init;
+
+/// A terminal was asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Tty;
+
+/// It runs on in the background.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Background;
+
+/// What is known of a container in the background after its end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Record {
+    /// Its exit code.
+    #[default]
+    Kept,
+    /// Nothing.
+    Removed,
+}
+
+/// What is done with the plan.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Action {
+    /// It is performed.
+    #[default]
+    Perform,
+    /// It is printed.
+    Print,
+}
+
+/// Understands this process's command line.
+pub fn parse() -> Result<Command, Failure> {
+    let mut parser = lexopt::Parser::from_env();
+    let first = parser.next().map_err(wrong)?;
+    let verb = match first {
+        None => return Err(Failure::ours("no command").hint(Some("husk help"))),
+        Some(Arg::Long("help") | Arg::Short('h')) => return Ok(Command::Help(Topic::Husk)),
+        Some(Arg::Long("version") | Arg::Short('V')) => return Ok(Command::Version),
+        Some(Arg::Value(verb)) => verb,
+        Some(other) => {
+            return Err(Failure::ours(other.unexpected().to_string()).hint(Some("husk help")));
+        }
+    };
+    match verb.as_bytes() {
+        b"run" => run(&mut parser),
+        b"plan" => plan(&mut parser),
+        b"help" => help(&mut parser),
+        b"version" => Ok(Command::Version),
+        _ => Err(Failure::ours(format!("{}: no such command", verb.display())).hint(Some("husk help"))),
+    }
+}
+
+fn help(parser: &mut lexopt::Parser) -> Result<Command, Failure> {
+    match parser.next().map_err(wrong)? {
+        None => Ok(Command::Help(Topic::Husk)),
+        Some(Arg::Value(topic)) if topic == "run" => Ok(Command::Help(Topic::Run)),
+        Some(_) => Err(Failure::ours("help: there is help on run only").hint(Some("husk help"))),
+    }
+}
+
+fn plan(parser: &mut lexopt::Parser) -> Result<Command, Failure> {
+    let takes =
+        || Failure::ours("plan: takes one argument, a bundle or a config.json").hint(Some("husk help"));
+    let Some(Arg::Value(bundle)) = parser.next().map_err(wrong)? else { return Err(takes()) };
+    match parser.next().map_err(wrong)? {
+        None => Ok(Command::Plan(PathBuf::from(bundle))),
+        Some(_) => Err(takes()),
+    }
+}
+
+fn wrong(error: lexopt::Error) -> Failure {
+    Failure::usage(error.to_string())
+}
+
+/// Options come before ROOTFS or `--`; what follows is the command's, untouched.
+fn run(parser: &mut lexopt::Parser) -> Result<Command, Failure> {
+    let mut run = Box::<Run>::default();
+    loop {
+        // lexopt swallows `--`; whether it was there decides what the first word is.
+        let separated = parser.try_raw_args().is_some_and(|rest| rest.peek() == Some(OsStr::new("--")));
+        let Some(argument) = parser.next().map_err(wrong)? else { break };
+        let described = match &argument {
+            Arg::Long(long) => OPTIONS.iter().find(|option| option.long == *long),
+            Arg::Short(short) => OPTIONS.iter().find(|option| option.short == Some(*short)),
+            Arg::Value(word) => {
+                let word = word.clone();
+                return positional(*run, word, separated, parser).map(|run| Command::Run(Box::new(run)));
+            }
+        };
+        let Some(option) = described else {
+            return Err(Failure::usage(format!("{}", argument.unexpected())));
+        };
+        if option.name == Name::Help {
+            return Ok(Command::Help(Topic::Run));
+        }
+        let value = option.value.map(|_| parser.value().map_err(wrong)).transpose()?;
+        take(&mut run, option, value)?;
+    }
+    Err(Failure::usage("run: no command"))
+}
+
+fn positional(
+    mut run: Run,
+    word: OsString,
+    separated: bool,
+    parser: &mut lexopt::Parser,
+) -> Result<Run, Failure> {
+    let mut rest = parser.raw_args().map_err(wrong)?;
+    let is_path = |word: &OsStr| matches!(word.as_bytes().first(), Some(b'/' | b'.'));
+    if separated {
+        run.command.push(word);
+    } else if is_path(&word) {
+        run.rootfs = Some(PathBuf::from(word));
+        if rest.peek() == Some(OsStr::new("--")) {
+            rest.next();
+        }
+    } else {
+        let what = format!("{}: a root file system starts with / or .", word.display());
+        return Err(Failure::ours(what).hint(Some("without one: husk run -- COMMAND")));
+    }
+    run.command.extend(rest);
+    match run.command.is_empty() {
+        true => Err(Failure::usage("run: no command")),
+        false => Ok(run),
+    }
+}
+
+fn take(run: &mut Run, option: &Description, value: Option<OsString>) -> Result<(), Failure> {
+    let value = value.unwrap_or_default();
+    if option.name == Name::Env {
+        run.env.push(environment(value)?);
+        return Ok(());
+    }
+    if option.name == Name::Seccomp {
+        run.seccomp = Some(value);
+        return Ok(());
+    }
+    let text = value
+        .to_str()
+        .ok_or_else(|| Failure::usage(format!("--{} {}: not UTF-8", option.long, value.display())))?;
+    take_limit(run, option.name, text).unwrap_or_else(|| take_text(run, option.name, text))
+}
+
+fn take_limit(run: &mut Run, name: Name, text: &str) -> Option<Result<(), Failure>> {
+    let refused = |error: cgroup::Invalid| Failure::usage(error.to_string());
+    Some(match name {
+        Name::Memory => {
+            Memory::parse(text).map(|memory| run.memory = Some((memory, text.into()))).map_err(refused)
+        }
+        Name::Cpus => Cpus::parse(text).map(|cpus| run.cpus = Some(cpus)).map_err(refused),
+        Name::Pids => Pids::parse(text).map(|pids| run.pids = Some(pids)).map_err(refused),
+        Name::Cpuset => Cpuset::parse(text).map(|cpuset| run.cpuset = Some(cpuset)).map_err(refused),
+        Name::IoWeight => Weight::parse(text).map(|weight| run.io_weight = Some(weight)).map_err(refused),
+        _ => return None,
+    })
+}
+
+fn take_text(run: &mut Run, name: Name, text: &str) -> Result<(), Failure> {
+    match name {
+        Name::Ephemeral => run.changes = Changes::ThrownAway,
+        Name::ReadOnly => run.writable = Writable::No,
+        Name::Bind => run.mounts.push(values::bind(text)?),
+        Name::Tmpfs => run.mounts.push(values::tmpfs(text)?),
+        Name::User => run.user = Some(text.into()),
+        Name::Workdir => run.workdir = Some(text.into()),
+        Name::Hostname => run.hostname = Some(values::hostname(text)?),
+        Name::Net => {
+            run.network = Some(match text {
+                "host" => Network::Host,
+                "none" => Network::None,
+                _ => return Err(Failure::usage(format!("--net {text:?}: it is host or none"))),
+            });
+        }
+        Name::Init => run.init = Some(Init),
+        Name::CapAdd => run.capabilities.push((Change::Add, text.into())),
+        Name::CapDrop => run.capabilities.push((Change::Drop, text.into())),
+        Name::Privileged => run.confinement = Some(Confinement::Privileged),
+        Name::Device => run.devices.push(values::device(text)?),
+        Name::Rlimit => run.rlimits.push(values::rlimit(text)?),
+        Name::Terminal => run.terminal = Some(Tty),
+        Name::Detach => run.background = Some(Background),
+        Name::Id => run.id = Some(values::id(text)?),
+        Name::Rm => run.record = Record::Removed,
+        Name::Plan => run.action = Action::Print,
+        // Standard input is always passed on; the rest is taken elsewhere.
+        _ => {}
+    }
+    Ok(())
+}
+
+/// `NAME=VALUE` as it is; `NAME` with husk's own value.
+fn environment(text: OsString) -> Result<OsString, Failure> {
+    let bytes = text.as_bytes();
+    match bytes.iter().position(|byte| *byte == b'=') {
+        Some(0) => Err(Failure::usage(format!("--env {}: no name before =", text.display()))),
+        Some(_) => Ok(text),
+        None if bytes.is_empty() => Err(Failure::usage("--env: is empty; as in --env NAME=value")),
+        None => match std::env::var_os(&text) {
+            None => {
+                Err(Failure::usage(format!("--env {}: not set here, and no =VALUE given", text.display())))
+            }
+            Some(value) => {
+                let mut entry = text;
+                entry.push("=");
+                entry.push(value);
+                Ok(entry)
+            }
+        },
+    }
+}

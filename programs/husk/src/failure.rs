@@ -1,0 +1,66 @@
+//! What went wrong, and the exit code that says so.
+
+use std::fmt;
+
+/// A failure in one line: what, on what, why, and a hint where one helps.
+#[derive(Debug)]
+pub struct Failure {
+    text: String,
+    hint: Option<String>,
+    code: u8,
+}
+
+impl Failure {
+    /// husk's own: exit code 125.
+    pub fn ours(text: impl Into<String>) -> Self {
+        Self { text: text.into(), hint: None, code: 125 }
+    }
+
+    /// A command line that makes no sense.
+    pub fn usage(text: impl Into<String>) -> Self {
+        Self::ours(text).hint(Some("husk help run"))
+    }
+
+    /// With what may help.
+    #[must_use]
+    pub fn hint(self, hint: Option<impl Into<String>>) -> Self {
+        Self { hint: hint.map(Into::into), ..self }
+    }
+
+    /// The exit code.
+    pub const fn code(&self) -> u8 {
+        self.code
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Names of files and arguments come from anywhere: they must not move the cursor or start a line.
+        for character in self.text.chars() {
+            match character.is_control() {
+                true => write!(f, "{}", character.escape_default())?,
+                false => write!(f, "{character}")?,
+            }
+        }
+        self.hint.as_ref().map_or(Ok(()), |hint| write!(f, " (hint: {hint})"))
+    }
+}
+
+impl From<spawn::Error> for Failure {
+    fn from(error: spawn::Error) -> Self {
+        Self { text: error.to_string(), hint: error.hint().map(String::from), code: error.code() }
+    }
+}
+
+impl From<oci::Error> for Failure {
+    fn from(error: oci::Error) -> Self {
+        Self::ours(error.to_string())
+    }
+}
+
+impl From<cgroup::Error> for Failure {
+    fn from(error: cgroup::Error) -> Self {
+        let hint = error.hint();
+        Self::ours(error.to_string()).hint(hint)
+    }
+}

@@ -1,0 +1,114 @@
+//! The cgroup of a container: made before it, gone after it.
+
+use std::time::Duration;
+
+use cgroup::{Delegated, Group, Hierarchy, Limits, Memory, Name, NotDelegated, Owner, Parent, Unavailable};
+use oci::{CgroupView, Privilege};
+use sys::Errno;
+use sys::fd::{AsFd, BorrowedFd};
+
+use crate::failure::Failure;
+
+/// How long the end of a killed container's last process is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Where containers' groups can be made.
+pub enum Place {
+    /// Below this group.
+    Below(Parent),
+    /// Nowhere, for this reason.
+    Nowhere(Failure),
+}
+
+/// Looks for a place, without changing anything but `husk` itself.
+pub fn find(privilege: Privilege) -> Place {
+    // `husk` is a valid name.
+    let Ok(name) = Name::new("husk") else { return Place::Nowhere(Failure::ours("cgroup husk")) };
+    let found = match privilege {
+        Privilege::Full => match Hierarchy::find() {
+            Ok(hierarchy) => Parent::open(hierarchy, &name).map_err(Failure::from),
+            Err(unavailable) => Err(no_hierarchy(&unavailable)),
+        },
+        Privilege::Rootless(_) => match Delegated::find() {
+            Ok(delegated) => delegated.into_parent(&name).map_err(Failure::from),
+            Err(error) => Err(not_delegated(&error)),
+        },
+    };
+    found.map_or_else(Place::Nowhere, Place::Below)
+}
+
+fn no_hierarchy(unavailable: &Unavailable) -> Failure {
+    Failure::ours(format!("limits need cgroup v2: {unavailable}")).hint(Some(unavailable.hint()))
+}
+
+fn not_delegated(error: &NotDelegated) -> Failure {
+    Failure::ours(format!("limits need a cgroup of your own: {error}")).hint(Some(error.hint()))
+}
+
+impl Place {
+    /// What the container may see of cgroups.
+    pub const fn view(&self) -> CgroupView {
+        match self {
+            Self::Below(_) => CgroupView::Own,
+            Self::Nowhere(_) => CgroupView::Hidden,
+        }
+    }
+}
+
+/// A container's group. It is removed by [`Place::leave`], or by the next start if we are killed first.
+pub struct Home {
+    parent: Parent,
+    group: Group,
+}
+
+/// Makes the group of container `id`. Without limits a container can do without one.
+pub fn make(place: Place, id: &str, limits: &Limits) -> Result<Option<Home>, Failure> {
+    let parent = match place {
+        Place::Below(parent) => parent,
+        Place::Nowhere(_) if *limits == Limits::default() => return Ok(None),
+        Place::Nowhere(failure) => return Err(failure),
+    };
+    let owner = Owner::caller(id)
+        .map_err(|errno| Failure::ours(format!("/proc/self/stat: {}", sys::strerror::describe(errno))))?;
+    let name = owner.format().map_err(|error| Failure::ours(error.to_string()))?;
+    let group = match parent.create(&name, limits) {
+        // A kernel without swap accounting has no such file, and nothing that could be limited by it.
+        Err(error) if error.errno == Errno::NOENT && error.file == "memory.swap.max" => {
+            parent.create(&name, &Limits { memory_swap_max: None, ..limits.clone() })?
+        }
+        other => other?,
+    };
+    Ok(Some(Home { parent, group }))
+}
+
+impl Home {
+    /// The directory that the container is born into.
+    pub fn directory(&self) -> BorrowedFd<'_> {
+        self.group.as_fd()
+    }
+
+    /// Removes groups whose owner was killed before it could.
+    pub fn sweep(&self) {
+        // What cannot be removed now is tried again by the next start.
+        let _ = cgroup::sweep(self.parent.as_fd(), Owner::keeps);
+    }
+
+    /// How often the kernel has killed in the group for want of memory.
+    pub fn kills(&self) -> u64 {
+        self.group.events().ok().and_then(|events| events.oom_kill).unwrap_or(0)
+    }
+
+    /// Removes the group. Nothing runs in it any more: the pid namespace has gone before.
+    pub fn leave(self) -> Result<(), Failure> {
+        let Self { parent, group } = self;
+        group.remove(parent.as_fd(), PATIENCE).map_err(Failure::from)
+    }
+}
+
+/// Swap would make of a limit on memory a limit on memory that is not swapped.
+pub fn without_swap(limits: Limits) -> Limits {
+    match limits.memory_max {
+        Some(Memory::Bytes(_)) => Limits { memory_swap_max: Some(Memory::Bytes(0)), ..limits },
+        _ => limits,
+    }
+}

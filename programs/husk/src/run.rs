@@ -1,0 +1,280 @@
+//! `husk run`: the life of a container, from what was said to its exit code.
+
+use std::convert::Infallible;
+use std::ffi::CString;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use oci::profile::Ids;
+use oci::{Arena, Compiled, Lifetime, Privilege, RootSource, Setting, Terminal};
+use plan::Standard;
+use session::{Ended, RawMode, Session};
+use spawn::{Caller, Exit, Launch, Others, Pause, Plan, Stopped};
+use sys::clone::{Child, Namespaces};
+use sys::fd::{AsFd, OwnedFd};
+use sys::strerror::describe;
+
+use crate::arguments::{Action, Background, Changes, Run};
+use crate::failure::Failure;
+use crate::group::{self, Home, Place};
+use crate::identity::{self, Identity};
+use crate::rootless::Maps;
+use crate::specification::{self, Host};
+use crate::{host_root, plan_verb};
+
+mod background;
+mod filter;
+
+/// Runs a container; the answer is the exit code.
+pub fn run(run: &Run) -> Result<u8, Failure> {
+    match run.background {
+        Some(Background) if !background::is_supervisor() && run.action == Action::Perform => {
+            background::start()
+        }
+        _ => Container::new(run)?.run(),
+    }
+}
+
+/// What is known before anything is done.
+struct Container<'r> {
+    run: &'r Run,
+    id: String,
+    digits: String,
+    uid: u32,
+    /// The maps of its user namespace, without root.
+    maps: Option<Maps>,
+    terminal: Option<Terminal>,
+}
+
+impl<'r> Container<'r> {
+    fn new(run: &'r Run) -> Result<Self, Failure> {
+        let uid = sys::process::geteuid().as_raw();
+        let maps = (uid != 0).then(|| Maps::find(uid, sys::process::getegid().as_raw()));
+        let digits = random_digits()?;
+        let terminal = match run.background {
+            Some(Background) => None,
+            None => wanted_terminal(run),
+        };
+        Ok(Self { run, id: run.id.clone().unwrap_or_else(|| digits.clone()), digits, uid, maps, terminal })
+    }
+
+    const fn privilege(&self) -> Privilege {
+        match &self.maps {
+            None => Privilege::Full,
+            Some(maps) => Privilege::Rootless(maps.groups()),
+        }
+    }
+
+    fn run(&self) -> Result<u8, Failure> {
+        let rootfs = self.run.rootfs.as_deref().map(checked_rootfs).transpose()?;
+        let identity = match &self.run.user {
+            None => Identity::root(),
+            Some(user) => identity::find(user, rootfs.as_deref().unwrap_or(Path::new("/")))?,
+        };
+        let host = Host {
+            digits: self.digits.clone(),
+            term: self.terminal.map(|_| std::env::var_os("TERM").unwrap_or_else(|| "xterm".into())),
+        };
+        let ids = match &self.maps {
+            None => Ids::Caller,
+            Some(maps) => Ids::Mapped { uids: &maps.uids, gids: &maps.gids },
+        };
+        let spec = specification::spec(self.run, ids, &identity, &host)?;
+        let layers = match (&rootfs, &self.maps) {
+            (Some(_), _) => Vec::new(),
+            (None, None) => host_root::layers()?,
+            (None, Some(_)) => host_root::layers_by_directory()?,
+        };
+        let root = match (&rootfs, self.run.changes) {
+            (None, _) => RootSource::Host(&layers),
+            (Some(path), Changes::Kept) => RootSource::Directory(path),
+            (Some(path), Changes::ThrownAway) => RootSource::Ephemeral(path),
+        };
+        let place = group::find(self.privilege());
+        let filter = filter::choose(self.run, &spec)?;
+        let devices: Vec<(&Path, &str)> =
+            self.run.devices.iter().map(|(from, to)| (Path::new(from.as_str()), to.as_str())).collect();
+        let setting = Setting {
+            root,
+            privilege: self.privilege(),
+            terminal: self.terminal,
+            cgroup: place.view(),
+            filter: filter.as_ref(),
+            lifetime: Lifetime::Caller,
+            host_devices: &devices,
+        };
+        let arena = Arena::new();
+        let mut compiled = oci::compile(&spec, &setting, &arena)?;
+        compiled.limits = group::without_swap(compiled.limits);
+        compiled.limits.io_weight = self.run.io_weight;
+        match self.run.action {
+            Action::Print => crate::show(&plan_verb::text_of(&compiled)),
+            Action::Perform => self.perform(&compiled, place),
+        }
+    }
+
+    fn perform(&self, compiled: &Compiled<'_>, place: Place) -> Result<u8, Failure> {
+        let state = match self.run.background {
+            Some(Background) => Some(background::claim(&self.id, self.run.record, self.uid)?),
+            None => None,
+        };
+        let result = self.live(compiled, place);
+        if let Some(state) = state {
+            state.end(result.as_ref().map(|code| *code).map_err(|_| ()));
+        }
+        result
+    }
+
+    fn live(&self, compiled: &Compiled<'_>, place: Place) -> Result<u8, Failure> {
+        let home = group::make(place, &self.id, &compiled.limits)?;
+        let result = self.start_and_follow(compiled, home.as_ref());
+        let kills = match (&home, &self.run.memory) {
+            (Some(home), Some(_)) => home.kills(),
+            _ => 0,
+        };
+        let left = home.map_or(Ok(()), Home::leave);
+        let ended = result?;
+        left?;
+        if kills > 0 {
+            self.tell_of_memory(ended);
+        }
+        Ok(ended.code())
+    }
+
+    fn start_and_follow(&self, compiled: &Compiled<'_>, home: Option<&Home>) -> Result<Ended, Failure> {
+        let signals = session::block_signals().map_err(|errno| failed("signalfd", errno))?;
+        let mut starter = Starter { maps: self.maps.as_ref(), terminal: None };
+        let launch = Launch {
+            plan: Plan { steps: &compiled.steps },
+            namespaces: compiled.namespaces,
+            cgroup: home.map(Home::directory),
+            standard: [None; 3],
+            others: Others::Keep,
+        };
+        let child = spawn::start(&launch, &mut starter).map_err(|stopped| match stopped {
+            Stopped::Plan(error) => Failure::from(error),
+            Stopped::Caller(failure) => failure,
+        })?;
+        if self.run.background.is_some() {
+            background::tell(&self.id)?;
+        }
+        if let Some(home) = home {
+            home.sweep();
+        }
+        self.follow(&child, signals.as_fd(), starter.terminal.as_ref())
+    }
+
+    fn follow(
+        &self,
+        child: &Child,
+        signals: sys::fd::BorrowedFd<'_>,
+        terminal: Option<&OwnedFd>,
+    ) -> Result<Ended, Failure> {
+        let (stdin, stdout, stderr) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
+        // Without a terminal of ours there is nothing to make raw.
+        let _raw = terminal.and_then(|_| RawMode::enter(&stdin).ok());
+        let shown_on = self.terminal.map_or(Standard::ALL, |terminal| terminal.replace);
+        let session = Session {
+            child,
+            kind: session::Kind::Init,
+            signals,
+            terminal: terminal.map(AsFd::as_fd),
+            input: Some(stdin.as_fd()),
+            output: if shown_on.contains(1) { stdout.as_fd() } else { stderr.as_fd() },
+        };
+        session.run().map_err(|errno| failed("wait for the container", errno))
+    }
+
+    fn tell_of_memory(&self, ended: Ended) {
+        let limit = self.run.memory.as_ref().map_or("", |(_, text)| text.as_str());
+        let who = if ended.exit == Exit::Signal(9) { "killed" } else { "a process was killed" };
+        // Standard error may be closed; the exit code tells too.
+        let _ = std::io::Write::write_all(
+            &mut std::io::stderr(),
+            format!("husk: {who}: memory limit {limit} reached\n").as_bytes(),
+        );
+    }
+}
+
+fn failed(what: &str, errno: sys::Errno) -> Failure {
+    Failure::ours(format!("{what}: {}", describe(errno)))
+}
+
+fn random_digits() -> Result<String, Failure> {
+    let mut bytes = [0; 4];
+    sys::rand::getrandom(&mut bytes[..], sys::rand::GetRandomFlags::empty())
+        .map_err(|errno| failed("random numbers", errno))?;
+    Ok(format!("{:08x}", u32::from_ne_bytes(bytes)))
+}
+
+/// A terminal where one was asked for, and where standard input is one: then for those descriptors that are.
+/// A pipe stays a pipe, so that what goes through it is not changed by a terminal.
+fn wanted_terminal(run: &Run) -> Option<Terminal> {
+    if run.terminal.is_some() {
+        return Some(Terminal { replace: Standard::ALL });
+    }
+    if !sys::termios::isatty(std::io::stdin()) {
+        return None;
+    }
+    let out = u8::from(sys::termios::isatty(std::io::stdout())) << 1;
+    let err = u8::from(sys::termios::isatty(std::io::stderr())) << 2;
+    Some(Terminal { replace: Standard(1 | out | err) })
+}
+
+/// The path, absolute: plans do not depend on a working directory.
+fn checked_rootfs(path: &Path) -> Result<PathBuf, Failure> {
+    let told = |why: &str| Failure::ours(format!("root file system {}: {why}", path.display()));
+    let text = CString::new(path.as_os_str().as_bytes()).map_err(|_| told("has a NUL byte in it"))?;
+    let stat = sys::fs::stat(text.as_c_str()).map_err(|errno| told(describe(errno)))?;
+    if sys::fs::FileType::from_raw_mode(stat.st_mode) != sys::fs::FileType::Directory {
+        let hint = "an image has to be unpacked into a directory first";
+        return Err(told("not a directory").hint(Some(hint)));
+    }
+    match path.is_absolute() {
+        true => Ok(path.to_path_buf()),
+        false => std::path::absolute(path).map_err(|error| told(&error.to_string())),
+    }
+}
+
+/// What is done while the container is being made.
+struct Starter<'m> {
+    maps: Option<&'m Maps>,
+    terminal: Option<OwnedFd>,
+}
+
+impl Caller for Starter<'_> {
+    type Error = Failure;
+
+    fn pause(&mut self, reason: Pause, child: &Child) -> Result<(), Failure> {
+        match (reason, self.maps) {
+            (Pause::IdMaps, Some(maps)) => maps.write(child),
+            _ => Ok(()),
+        }
+    }
+
+    fn terminal(&mut self, master: OwnedFd) {
+        self.terminal = Some(master);
+    }
+}
+
+/// Nothing is done for a program of the host's.
+struct Bystander;
+
+impl Caller for Bystander {
+    type Error = Infallible;
+
+    fn pause(&mut self, _: Pause, _: &Child) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    fn terminal(&mut self, _: OwnedFd) {}
+}
+
+/// Starts a program of the host's, in no namespace of its own.
+pub fn start_plain(launch: &Launch<'_>) -> Result<Child, Failure> {
+    debug_assert_eq!(launch.namespaces, Namespaces::NONE);
+    spawn::start(launch, &mut Bystander).map_err(|stopped| match stopped {
+        Stopped::Plan(error) => Failure::from(error),
+        Stopped::Caller(never) => match never {},
+    })
+}

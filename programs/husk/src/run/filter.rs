@@ -1,0 +1,45 @@
+//! Which system call filter a container gets.
+
+use std::path::Path;
+
+use oci::Spec;
+use oci::profile::Confinement;
+use oci::spec::Seccomp;
+use seccomp::{Arch, Profile};
+use sys::privilege::Capabilities;
+
+use crate::arguments::Run;
+use crate::failure::Failure;
+
+/// The filter, or none.
+pub fn choose(run: &Run, spec: &Spec) -> Result<Option<Profile<'static>>, Failure> {
+    let by_default = if run.confinement == Some(Confinement::Privileged) { "unconfined" } else { "default" };
+    match run.seccomp.as_deref().map_or(Some(by_default), |choice| choice.to_str()) {
+        Some("unconfined") => Ok(None),
+        Some("default") => Ok(Some(seccomp::default_profile(bounding(spec).0, NATIVE))),
+        _ => {
+            let path = Path::new(run.seccomp.as_deref().unwrap_or_default());
+            from_file(path).map(Some)
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+const NATIVE: Arch = Arch::X86_64;
+#[cfg(target_arch = "aarch64")]
+const NATIVE: Arch = Arch::Aarch64;
+
+fn bounding(spec: &Spec) -> Capabilities {
+    let names = spec.process.as_ref().and_then(|process| process.capabilities.as_ref());
+    names.map_or(Capabilities::NONE, |names| {
+        let known = names.bounding.iter().filter_map(|name| Capabilities::named(name));
+        known.fold(Capabilities::NONE, Capabilities::with)
+    })
+}
+
+fn from_file(path: &Path) -> Result<Profile<'static>, Failure> {
+    let told = |why: String| Failure::ours(format!("--seccomp {}: {why}", path.display()));
+    let text = std::fs::read(path).map_err(|error| told(error.to_string()))?;
+    let described = Seccomp::from_json(&text).map_err(|error| told(error.to_string()))?;
+    oci::filter(&described).map_err(|error| told(error.to_string()))
+}

@@ -1,0 +1,149 @@
+//! From what was said to an OCI specification.
+
+use std::ffi::OsString;
+
+use cgroup::{Memory, Pids};
+use oci::profile::{Confinement, Ids, Network};
+use oci::spec::{
+    CapabilityNames, CpuLimits, Linux, MemoryLimits, Mount, PidsLimit, Process, Resources, Spec,
+};
+use sys::privilege::Capabilities;
+
+use crate::arguments::{Change, Run, Writable};
+use crate::failure::Failure;
+use crate::identity::Identity;
+
+const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// The specification of a container.
+pub fn spec(run: &Run, ids: Ids<'_>, identity: &Identity, host: &Host) -> Result<Spec, Failure> {
+    let confinement = run.confinement.unwrap_or(Confinement::Default);
+    let network = run.network.unwrap_or(Network::Host);
+    let mut spec = oci::profile::spec(confinement, network, ids);
+    spec.hostname = run.hostname.clone().unwrap_or_else(|| format!("husk-{}", host.digits));
+    if let Some(root) = &mut spec.root {
+        root.readonly = run.writable == Writable::No;
+    }
+    mount(&run.mounts, &mut spec.mounts);
+    if let Some(process) = &mut spec.process {
+        set_process(run, identity, host, process)?;
+    }
+    if let Some(linux) = &mut spec.linux {
+        set_resources(run, linux);
+    }
+    Ok(spec)
+}
+
+/// What is known of where the container is made.
+#[derive(Clone, Debug)]
+pub struct Host {
+    /// Eight random hexadecimal digits.
+    pub digits: String,
+    /// TERM, where the container gets a terminal.
+    pub term: Option<OsString>,
+}
+
+/// A mount that was asked for replaces a default one of the same place.
+fn mount(asked: &[Mount], mounts: &mut Vec<Mount>) {
+    mounts.retain(|default| !asked.iter().any(|mount| mount.destination == default.destination));
+    mounts.extend_from_slice(asked);
+}
+
+fn set_process(run: &Run, identity: &Identity, host: &Host, process: &mut Process) -> Result<(), Failure> {
+    process.args.clone_from(&run.command);
+    if run.workdir.as_ref().is_some_and(|path| !path.starts_with('/')) {
+        let path = run.workdir.as_deref().unwrap_or_default();
+        return Err(Failure::usage(format!("--workdir {path:?}: not an absolute path")));
+    }
+    process.cwd = run.workdir.clone().unwrap_or_else(|| String::from("/"));
+    process.env = vec![OsString::from(PATH), OsString::from(format!("HOME={}", identity.home))];
+    if let Some(term) = &host.term {
+        let mut entry = OsString::from("TERM=");
+        entry.push(term);
+        process.env.push(entry);
+    }
+    for entry in &run.env {
+        set_variable(&mut process.env, entry);
+    }
+    process.user.uid = identity.uid;
+    process.user.gid = identity.gid;
+    process.user.additional_gids.clone_from(&identity.groups);
+    process.rlimits.clone_from(&run.rlimits);
+    if let Some(names) = &mut process.capabilities {
+        change_capabilities(run, identity, names)?;
+    }
+    Ok(())
+}
+
+/// One value for each name: the last.
+fn set_variable(env: &mut Vec<OsString>, entry: &OsString) {
+    let name = |entry: &OsString| {
+        let bytes = entry.as_encoded_bytes();
+        bytes[..bytes.iter().position(|byte| *byte == b'=').unwrap_or(bytes.len())].to_vec()
+    };
+    env.retain(|other| name(other) != name(entry));
+    env.push(entry.clone());
+}
+
+/// As Docker has it: ALL first, wherever it stands; then single ones are added, then dropped.
+fn change_capabilities(run: &Run, identity: &Identity, names: &mut CapabilityNames) -> Result<(), Failure> {
+    let mut set = Capabilities::NONE;
+    for name in &names.bounding {
+        set = Capabilities::named(name).map_or(set, |one| set.with(one));
+    }
+    let all = |change| run.capabilities.iter().any(|(one, name)| *one == change && is_all(name));
+    if all(Change::Add) {
+        set = Capabilities::ALL;
+    }
+    if all(Change::Drop) {
+        set = Capabilities::NONE;
+    }
+    for wanted in [Change::Add, Change::Drop] {
+        for (_, name) in run.capabilities.iter().filter(|(one, name)| *one == wanted && !is_all(name)) {
+            let option = if wanted == Change::Add { "--cap-add" } else { "--cap-drop" };
+            let unknown = || Failure::usage(format!("{option} {name:?}: no capability; see capabilities(7)"));
+            let one = Capabilities::named(name).ok_or_else(unknown)?;
+            set = if wanted == Change::Add { set.with(one) } else { set.without(one) };
+        }
+    }
+    let list: Vec<String> = set.names().map(String::from).collect();
+    // A user other than root has capabilities only where a program gives them to it.
+    let held = if identity.uid == 0 { list.clone() } else { Vec::new() };
+    *names = CapabilityNames {
+        bounding: list,
+        effective: held.clone(),
+        permitted: held,
+        ..CapabilityNames::default()
+    };
+    Ok(())
+}
+
+fn is_all(name: &str) -> bool {
+    name.eq_ignore_ascii_case("all")
+}
+
+fn set_resources(run: &Run, linux: &mut Linux) {
+    let bytes = |memory: Memory| match memory {
+        Memory::Max => -1,
+        Memory::Bytes(bytes) => i64::try_from(bytes).unwrap_or(i64::MAX),
+    };
+    linux.resources = Some(Resources {
+        memory: run
+            .memory
+            .as_ref()
+            .map(|(memory, _)| MemoryLimits { limit: Some(bytes(*memory)), ..MemoryLimits::default() }),
+        cpu: (run.cpus.is_some() || run.cpuset.is_some()).then(|| CpuLimits {
+            quota: run.cpus.and_then(|cpus| cpus.quota_us).and_then(|quota| i64::try_from(quota).ok()),
+            period: run.cpus.map(|cpus| cpus.period_us),
+            cpus: run.cpuset.as_ref().map(ToString::to_string).unwrap_or_default(),
+            ..CpuLimits::default()
+        }),
+        pids: run.pids.map(|pids| PidsLimit {
+            limit: Some(match pids {
+                Pids::Max => -1,
+                Pids::Count(count) => i64::from(count),
+            }),
+        }),
+        ..Resources::default()
+    });
+}
