@@ -3,9 +3,8 @@ use crate::controllers::Controllers;
 use crate::error::{Action, Error};
 use crate::files;
 use crate::hierarchy::{Hierarchy, Membership, Unavailable};
-use crate::kill::parse_procs;
 use crate::name::Name;
-use crate::parent::{Origin, Parent};
+use crate::parent::Parent;
 use alloc::string::String;
 use core::fmt;
 use sys::Errno;
@@ -105,7 +104,7 @@ impl Delegated {
     /// # Errors
     /// [`Error`] of action `Create` or `Open`.
     pub fn into_parent(self, name: &Name) -> Result<Parent, Error> {
-        Parent::below(self.dir, &self.path, name, Origin::Delegated)
+        Parent::below(self.dir, &self.path, name)
     }
 }
 
@@ -118,14 +117,26 @@ fn without_leaf(path: &str) -> &str {
     }
 }
 
-/// Moves the caller out of a delegated group into the leaf below it, if it is alone there. Moving others would
-/// take them out of the control of whoever started them.
-pub(crate) fn vacate(dir: BorrowedFd<'_>, path: &str) -> Result<(), Error> {
+/// Moves the caller out of a group that is to limit its children into the leaf below it, if it is alone there; `change`
+/// is what is to be enabled. Moving others would take them out of the control of whoever started them.
+///
+/// This comes before controllers are enabled, not after EBUSY: for the threaded ones (cpu, cpuset, pids) the
+/// kernel does not refuse but makes the group the root of a threaded subtree, in which no child of it can be used
+/// any more (EOPNOTSUPP, `domain invalid` in cgroup.type).
+pub(crate) fn vacate(dir: BorrowedFd<'_>, path: &str, change: &str) -> Result<(), Error> {
     let refused = |action, file: &str, errno| Error::file(action, path, file, "", errno);
+    // Only the root of the machine's hierarchy has no type, and only there may processes stay.
+    if files::read(dir, "cgroup.type") == Err(Errno::NOENT) {
+        return Ok(());
+    }
     let procs =
         files::read(dir, "cgroup.procs").map_err(|errno| refused(Action::Read, "cgroup.procs", errno))?;
-    if parse_procs(&procs).iter().any(|pid| *pid != getpid()) {
-        return Err(refused(Action::Write, "cgroup.subtree_control", Errno::BUSY));
+    if procs.is_empty() {
+        return Ok(());
+    }
+    // A 0 is a process outside of the caller's pid namespace, and not the caller.
+    if procs.lines().any(|line| line.parse() != Ok(getpid().as_raw_pid())) {
+        return Err(Error::file(Action::Write, path, "cgroup.subtree_control", change, Errno::BUSY));
     }
     match mkdirat(dir, LEAF, Mode::from_raw_mode(0o755)) {
         Ok(()) | Err(Errno::EXIST) => {}

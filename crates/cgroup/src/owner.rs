@@ -1,5 +1,4 @@
 //! Whose a group is: groups without a daemon carry their owner in their name.
-use crate::files;
 use crate::invalid::Invalid;
 use crate::name::Name;
 use alloc::format;
@@ -83,7 +82,10 @@ impl Stat {
     /// Reads the file of one process.
     fn read(path: &str) -> sys::Result<Stat> {
         let file = openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-        Stat::parse(&files::read_to_end(&file)?).ok_or(Errno::PROTO)
+        // The kernel gives the line in one piece, and what is needed of it is in its first half.
+        let mut buffer = [0u8; 1024];
+        let count = sys::io::read(&file, &mut buffer)?;
+        core::str::from_utf8(&buffer[..count]).ok().and_then(Stat::parse).ok_or(Errno::PROTO)
     }
 
     /// Reads the line. The command in field 2 stands in brackets and may itself have brackets and spaces.

@@ -20,16 +20,6 @@ pub struct Parent {
     path: String,
     above: OwnedFd,
     above_path: String,
-    origin: Origin,
-}
-
-/// What stands above a [`Parent`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Origin {
-    /// The root of the hierarchy, which may have processes of its own.
-    Root,
-    /// A delegated group, in which the caller itself may be and then has to make room.
-    Delegated,
 }
 
 impl AsFd for Parent {
@@ -44,16 +34,11 @@ impl Parent {
     /// # Errors
     /// [`Error`] of action `Create` or `Open`.
     pub fn open(hierarchy: Hierarchy, name: &Name) -> Result<Parent, Error> {
-        Parent::below(hierarchy.into_root(), "", name, Origin::Root)
+        Parent::below(hierarchy.into_root(), "", name)
     }
 
     /// Opens or makes `name` below a group.
-    pub(crate) fn below(
-        above: OwnedFd,
-        above_path: &str,
-        name: &Name,
-        origin: Origin,
-    ) -> Result<Parent, Error> {
+    pub(crate) fn below(above: OwnedFd, above_path: &str, name: &Name) -> Result<Parent, Error> {
         let path = format!("{above_path}/{name}").trim_start_matches('/').to_string();
         let failed = |action| {
             let path = path.clone();
@@ -71,7 +56,7 @@ impl Parent {
             found => found,
         };
         let dir = dir.map_err(failed(Action::Open))?;
-        Ok(Parent { dir, path, above, above_path: above_path.to_string(), origin })
+        Ok(Parent { dir, path, above, above_path: above_path.to_string() })
     }
 
     /// The path below the root of the hierarchy, for messages.
@@ -109,13 +94,7 @@ impl Parent {
     /// [`Error`] with `missing` for controllers that are not there to enable; EBUSY when the group above has
     /// processes of its own that cannot make room.
     pub fn enable(&self, wanted: Controllers) -> Result<(), Error> {
-        match enable(self.above.as_fd(), &self.above_path, wanted) {
-            Err(Error { errno: Errno::BUSY, .. }) if self.origin == Origin::Delegated => {
-                vacate(self.above.as_fd(), &self.above_path)?;
-                enable(self.above.as_fd(), &self.above_path, wanted)?;
-            }
-            other => other?,
-        }
+        enable(self.above.as_fd(), &self.above_path, wanted)?;
         enable(self.as_fd(), &self.path, wanted)
     }
 }
@@ -137,6 +116,7 @@ fn enable(dir: BorrowedFd<'_>, path: &str, wanted: Controllers) -> Result<(), Er
     if !missing.is_empty() {
         return Err(failed(Errno::NOENT).missing(missing));
     }
+    vacate(dir, shown(path), &change)?;
     files::write(dir, file, &change).map_err(failed)
 }
 
