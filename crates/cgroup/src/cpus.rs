@@ -24,8 +24,8 @@ impl Cpus {
     /// Reads a number of processors: `0.5`, `2`, `1.25`.
     ///
     /// # Errors
-    /// [`Invalid`] for what is no positive decimal number, for less than 0.01 (a quota of 1 ms in 100 ms is the
-    /// least that the kernel takes) and for more processors than Linux supports.
+    /// [`Invalid`] for what is no positive decimal number, for less than 0.01 (a quota of 1 ms in 100 ms is
+    /// the least that the kernel takes) and for more processors than Linux supports.
     pub fn parse(text: &str) -> Result<Cpus, Invalid> {
         let refuse = |reason: &'static str| Invalid {
             quantity: "cpus",

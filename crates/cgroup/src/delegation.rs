@@ -97,8 +97,9 @@ impl Delegated {
         &self.path
     }
 
-    /// Opens `name` below the delegated group, or makes it, for containers to get their groups in. Where a limit
-    /// needs a controller and the caller is the only process in the delegated group, it moves itself to the leaf
+    /// Opens `name` below the delegated group, or makes it, for containers to get their groups in. Where a
+    /// limit needs a controller and the caller is the only process in the delegated group, it moves itself to
+    /// the leaf
     /// `husk-caller` first: a group with processes cannot limit its children (the no-internal-process rule).
     ///
     /// # Errors
@@ -117,12 +118,13 @@ fn without_leaf(path: &str) -> &str {
     }
 }
 
-/// Moves the caller out of a group that is to limit its children into the leaf below it, if it is alone there; `change`
-/// is what is to be enabled. Moving others would take them out of the control of whoever started them.
+/// Moves the caller out of a group that is to limit its children into the leaf below it, if it is alone
+/// there; `change` is what is to be enabled. Moving others would take them out of the control of whoever
+/// started them.
 ///
 /// This comes before controllers are enabled, not after EBUSY: for the threaded ones (cpu, cpuset, pids) the
-/// kernel does not refuse but makes the group the root of a threaded subtree, in which no child of it can be used
-/// any more (EOPNOTSUPP, `domain invalid` in cgroup.type).
+/// kernel does not refuse but makes the group the root of a threaded subtree, in which no child of it can be
+/// used any more (EOPNOTSUPP, `domain invalid` in cgroup.type).
 pub(crate) fn vacate(dir: BorrowedFd<'_>, path: &str, change: &str) -> Result<(), Error> {
     let refused = |action, file: &str, errno| Error::file(action, path, file, "", errno);
     // Only the root of the machine's hierarchy has no type, and only there may processes stay.

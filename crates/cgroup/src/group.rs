@@ -12,7 +12,8 @@ use sys::fd::{AsFd, BorrowedFd, OwnedFd};
 use sys::fs::{Mode, mkdirat};
 use sys::process::Pid;
 
-/// A group: its directory, open, and its name. Dropping it closes the descriptor and leaves the group as it is.
+/// A group: its directory, open, and its name. Dropping it closes the descriptor and leaves the group as it
+/// is.
 ///
 /// The descriptor (`as_fd`) is what clone3(2) takes for CLONE_INTO_CGROUP: the child begins its life in the
 /// group, so that there is no moment at which it could use more than it may.
@@ -58,7 +59,8 @@ impl Group {
     /// Writes the limits, three system calls for each. What was written before an error stays written.
     ///
     /// # Errors
-    /// [`Error`] names file, value and the kernel's answer; where a controller is missing, `missing` names it.
+    /// [`Error`] names file, value and the kernel's answer; where a controller is missing, `missing` names
+    /// it.
     pub fn apply(&self, limits: &Limits) -> Result<(), Error> {
         let settings = limits.settings();
         settings.iter().try_for_each(|setting| self.set(setting, limits)).map_err(|error| {

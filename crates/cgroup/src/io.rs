@@ -18,7 +18,8 @@ impl fmt::Display for Device {
     }
 }
 
-/// The most that may be read from and written to one device, as io.max takes it; `None` leaves a value as it is.
+/// The most that may be read from and written to one device, as io.max takes it; `None` leaves a value as it
+/// is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IoMax {
     /// The device: a whole disk, not a partition.

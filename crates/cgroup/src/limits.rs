@@ -12,8 +12,8 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt::Display;
 
-/// What a group is limited to. Everything is optional; what is `None` or empty is not written, so that the same
-/// type serves a new group and the update of an old one.
+/// What a group is limited to. Everything is optional; what is `None` or empty is not written, so that the
+/// same type serves a new group and the update of an old one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Limits {
     /// Above this the group is reclaimed from, and then killed from (memory.max).
@@ -132,7 +132,8 @@ impl Limits {
         set("cpu.max.burst", self.cpu_burst.map(|burst| burst.to_string()));
         set("cpu.weight", self.cpu_weight.map(|weight| weight.to_string()));
         set("pids.max", self.pids_max.map(|pids| pids.to_string()));
-        // Nodes before processors: a process that is moved to processors of another node finds its memory there.
+        // Nodes before processors: a process that is moved to processors of another node finds its memory
+        // there.
         set("cpuset.mems", self.cpuset_mems.as_ref().map(ToString::to_string));
         set("cpuset.cpus", self.cpuset_cpus.as_ref().map(ToString::to_string));
         set("io.weight", self.io_weight.map(|weight| weight.to_string()));

@@ -13,15 +13,16 @@ pub struct Name(String);
 const LONGEST: usize = 255;
 
 /// What the names of the kernel's files in a group begin with. A directory that is called `memory.max` would
-/// hide the limit of that name once the controller is enabled (the kernel warns and does not create the file).
+/// hide the limit of that name once the controller is enabled (the kernel warns and does not create the
+/// file).
 const KERNEL_PREFIXES: [&str; 16] = [
     "blkio.", "cgroup.", "cpu.", "cpuacct.", "cpuset.", "debug.", "devices.", "dmem.", "freezer.",
     "hugetlb.", "io.", "irq.", "memory.", "misc.", "pids.", "rdma.",
 ];
 
 impl Name {
-    /// Checks a name: letters, digits, `_`, `.`, `+`, `-`; at most 255; no dot in front and no `..` inside; not
-    /// the beginning of a file of the kernel.
+    /// Checks a name: letters, digits, `_`, `.`, `+`, `-`; at most 255; no dot in front and no `..` inside;
+    /// not the beginning of a file of the kernel.
     ///
     /// # Errors
     /// [`Invalid`] says which of these it breaks.

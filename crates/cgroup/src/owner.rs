@@ -7,19 +7,19 @@ use sys::Errno;
 use sys::fs::{CWD, Mode, OFlags, openat};
 use sys::process::{Pid, test_kill_process};
 
-/// The process that a group lives and dies with. The name `run-ID-PID-START` says it, so that a later start can
-/// remove what a killed one left behind, without any file beside the hierarchy.
+/// The process that a group lives and dies with. The name `run-ID-PID-START` says it, so that a later start
+/// can remove what a killed one left behind, without any file beside the hierarchy.
 ///
-/// The number is that of the owner's pid namespace: groups of one parent must all come from one, as they do when
-/// each container has a cgroup namespace or no access to the hierarchy.
+/// The number is that of the owner's pid namespace: groups of one parent must all come from one, as they do
+/// when each container has a cgroup namespace or no access to the hierarchy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owner {
     /// The container.
     pub id: String,
     /// The process.
     pub pid: Pid,
-    /// When it started, in clock ticks after boot (field 22 of /proc/PID/stat): a process of the same number that
-    /// started at another time is another process.
+    /// When it started, in clock ticks after boot (field 22 of /proc/PID/stat): a process of the same number
+    /// that started at another time is another process.
     pub start: u64,
 }
 
@@ -52,8 +52,8 @@ impl Owner {
         Some(Owner { id: id.to_string(), pid: Pid::from_raw(pid.parse().ok()?)?, start: start.parse().ok()? })
     }
 
-    /// Whether the process still runs. In doubt it does: a process of another user may be hidden in /proc, and
-    /// what is taken for dead is killed.
+    /// Whether the process still runs. In doubt it does: a process of another user may be hidden in /proc,
+    /// and what is taken for dead is killed.
     pub fn is_alive(&self) -> bool {
         if test_kill_process(self.pid) == Err(Errno::SRCH) {
             return false;

@@ -64,8 +64,9 @@ impl Parent {
         &self.path
     }
 
-    /// Makes a group with limits. Controllers are enabled only when a limit's file turns out to be missing, so
-    /// that all starts but the first after boot write their limits at once. Nothing is left after an error.
+    /// Makes a group with limits. Controllers are enabled only when a limit's file turns out to be missing,
+    /// so that all starts but the first after boot write their limits at once. Nothing is left after an
+    /// error.
     ///
     /// # Errors
     /// [`Error`] of the group, of a limit, or of the controllers that the limits need.

@@ -18,8 +18,9 @@ const OPEN: usize = 64;
 
 impl Group {
     /// Removes the group and all groups below it. One system call where there is nothing below and nothing
-    /// runs; otherwise, unless `patience` is zero, it waits up to `patience` for the last process to end, which the caller has killed
-    /// ([`Group::kill`]) or knows to be ending. `parent` is the directory that the group was opened in.
+    /// runs; otherwise, unless `patience` is zero, it waits up to `patience` for the last process to end,
+    /// which the caller has killed ([`Group::kill`]) or knows to be ending. `parent` is the directory that
+    /// the group was opened in.
     ///
     /// # Errors
     /// [`Error`] of action `Remove` or `Wait`: EBUSY or ETIMEDOUT when processes are still in it.
@@ -33,8 +34,8 @@ impl Group {
             }
             self.wait(State::EMPTY, deadline)?;
             match remove_below(self.as_fd(), deadline) {
-                // Busy: somebody moved a process in after the wait, and the wait decides again. Not there: somebody
-                // else has removed it, and the next rmdir says so.
+                // Busy: somebody moved a process in after the wait, and the wait decides again. Not there:
+                // somebody else has removed it, and the next rmdir says so.
                 Ok(()) | Err(Errno::BUSY | Errno::NODEV | Errno::NOENT) => {}
                 Err(errno) => return Err(self.error(Action::Remove, "", "", errno)),
             }
@@ -42,8 +43,8 @@ impl Group {
     }
 }
 
-/// Removes every group below `top`, the deepest first. Only the last [`OPEN`] directories of the way down stay
-/// open; where the way was longer than that, it starts again at the top when they are used up.
+/// Removes every group below `top`, the deepest first. Only the last [`OPEN`] directories of the way down
+/// stay open; where the way was longer than that, it starts again at the top when they are used up.
 fn remove_below(top: BorrowedFd<'_>, deadline: Deadline) -> sys::Result<()> {
     let mut way: VecDeque<(OwnedFd, CString)> = VecDeque::new();
     let mut forgotten = false;

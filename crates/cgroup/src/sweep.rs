@@ -28,7 +28,8 @@ pub struct Swept {
 /// Sweeps at the same time do not disturb each other: what one has removed is gone for the other too.
 ///
 /// # Errors
-/// [`Error`] of action `Read` when the parent cannot be listed. A group that resists is no error but in `left`.
+/// [`Error`] of action `Read` when the parent cannot be listed. A group that resists is no error but in
+/// `left`.
 pub fn sweep(parent: BorrowedFd<'_>, alive: impl Fn(&str) -> bool) -> Result<Swept, Error> {
     let failed = |errno| Error::directory(Action::Read, "", errno);
     let mut swept = Swept::default();

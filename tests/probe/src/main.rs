@@ -1,8 +1,9 @@
-//! The probe: a static program that prints, as one line of JSON, what it sees from inside a container, or tries
-//! one thing and prints how that went. It needs nothing in the container but itself.
+//! The probe: a static program that prints, as one line of JSON, what it sees from inside a container, or
+//! tries one thing and prints how that went. It needs nothing in the container but itself.
 //!
-//! `probe` reports; `probe write PATH`, `probe mkdir PATH` and so on try (see [`attempt`]). An attempt that the
-//! kernel refuses is a result, not a failure: the exit status is 0. It is 2 for words that are not understood.
+//! `probe` reports; `probe write PATH`, `probe mkdir PATH` and so on try (see [`attempt`]). An attempt that
+//! the kernel refuses is a result, not a failure: the exit status is 0. It is 2 for words that are not
+//! understood.
 #![forbid(unsafe_code)]
 
 mod attempt;

@@ -18,8 +18,8 @@ pub fn shown(text: Result<String, &'static str>) -> Value {
     text.map_or_else(|error| json!({ "error": error }), Value::from)
 }
 
-/// The open descriptors with what they lead to, without the one that lists them. Rust's start-up opens /dev/null
-/// for each of the first three that was closed.
+/// The open descriptors with what they lead to, without the one that lists them. Rust's start-up opens
+/// /dev/null for each of the first three that was closed.
 pub fn descriptors() -> Value {
     let path = "/proc/self/fd";
     let entries = match fs::read_dir(path) {

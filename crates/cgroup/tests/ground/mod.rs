@@ -14,7 +14,8 @@ pub struct Ground {
 }
 
 impl Ground {
-    /// Makes the parent group of one test. `None`, with the reason printed, where there is no cgroup v2 to be had.
+    /// Makes the parent group of one test. `None`, with the reason printed, where there is no cgroup v2 to be
+    /// had.
     pub fn prepare(test: &str) -> Option<Ground> {
         let name = format!("husk-test-{}-{test}", std::process::id());
         let parent = Parent::open(hierarchy()?, &Name::new(&name).expect("a name")).expect("a parent group");
