@@ -11,7 +11,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use sys::Errno;
 use sys::fd::{AsFd, BorrowedFd, OwnedFd};
-use sys::fs::{AtFlags, Mode, mkdirat, unlinkat};
+use sys::fs::{AtFlags, Mode, fstat, mkdirat, unlinkat};
 
 /// A group that holds other groups and no process, `husk` below the root or below what was delegated.
 #[derive(Debug)]
@@ -62,6 +62,16 @@ impl Parent {
     /// The path below the root of the hierarchy, for messages.
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// How many groups there are directly below: one system call, since a directory of the hierarchy has a link
+    /// for each (kernfs).
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn children(&self) -> sys::Result<usize> {
+        let links = fstat(&self.dir)?.st_nlink;
+        Ok(usize::try_from(links).unwrap_or(usize::MAX).saturating_sub(2))
     }
 
     /// Makes a group with limits. Controllers are enabled only when a limit's file turns out to be missing,

@@ -33,7 +33,9 @@ impl Performer<'_> {
         if at(Call::Statfs, fstatfs(&place))?.f_type as u64 != magic {
             return Err(Fault { call: Call::Check, errno: Errno::NODEV });
         }
-        at(Call::Chdir, fchdir(&place))
+        at(Call::Chdir, fchdir(&place))?;
+        self.spend(place);
+        Ok(())
     }
 
     pub fn bind_device(name: &CStr, source: &CStr, expect: Option<(u32, u32)>) -> Outcome<()> {

@@ -35,6 +35,9 @@ impl Performer<'_> {
     /// says that it is not reachable from the root.
     pub fn change_directory(path: &CStr) -> Outcome<()> {
         at(Call::Chdir, chdir(path))?;
+        if path == c"/" {
+            return Ok(());
+        }
         match at(Call::Check, sys::exec::working_directory_is_within_root())? {
             true => Ok(()),
             false => Err(Fault { call: Call::Check, errno: Errno::XDEV }),

@@ -37,6 +37,7 @@ impl Performer<'_> {
         let tree = detach(directory.as_fd(), Depth::Tree)?;
         attach(tree.as_fd(), directory.as_fd())?;
         set_all(tree.as_fd(), Depth::Tree, set)?;
+        self.spend(directory);
         self.root = Some(tree);
         Ok(())
     }
@@ -118,8 +119,13 @@ impl Performer<'_> {
     pub fn mount(&self, new: &Mount<'_>) -> Outcome<()> {
         let target = open_or_make(self.root()?, new.target, new.links, Kind::Directory)?;
         at(Call::Chdir, fchdir(&target))?;
-        let options = (!new.options.is_empty()).then_some(new.options);
-        at(Call::Mount, mount(new.source, c".", new.kind, flags(new.set), options))
+        self.spend(target);
+        mount_at(c".", new)
+    }
+
+    pub fn mount_in_place(new: &Mount<'_>) -> Outcome<()> {
+        at(Call::Make, sys::fs::mkdirat(CWD, new.target, Mode::from_raw_mode(0o755)))?;
+        mount_at(new.target, new)
     }
 
     pub fn bind(&self, bind: &Bind<'_>) -> Outcome<()> {
@@ -150,7 +156,12 @@ impl Performer<'_> {
     }
 }
 
-/// A detached copy of what `directory` is a descriptor of.
+fn mount_at(place: &CStr, new: &Mount<'_>) -> Outcome<()> {
+    let options = (!new.options.is_empty()).then_some(new.options);
+    at(Call::Mount, mount(new.source, place, new.kind, flags(new.set), options))
+}
+
+/// A detached copy of what `place` is a descriptor of.
 pub fn detach(place: BorrowedFd<'_>, depth: Depth) -> Outcome<OwnedFd> {
     let mut how =
         OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;

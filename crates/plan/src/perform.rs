@@ -1,10 +1,11 @@
 //! The interpreter: one call per step.
 
+use core::cell::Cell;
 use core::ffi::CStr;
 
 use sys::Errno;
 use sys::event::{PollFd, PollFlags, poll};
-use sys::fd::{AsFd, BorrowedFd, OwnedFd};
+use sys::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd};
 use sys::fs::{Mode, OFlags, ResolveFlags, fstatfs, openat, openat2};
 use sys::time::Timespec;
 
@@ -33,11 +34,16 @@ pub struct Performer<'c> {
     pub root: Option<OwnedFd>,
     /// The tmpfs that holds the changes of overlays.
     pub scratch: Option<OwnedFd>,
+    /// How many descriptors have been left to the exec to close.
+    left_open: Cell<u8>,
 }
+
+/// How many descriptors a child may leave open: each saves a system call, and they must not exhaust a limit.
+const LEFT_OPEN: u8 = 16;
 
 impl<'c> Performer<'c> {
     pub const fn new(channel: &'c Channel) -> Self {
-        Self { channel, root: None, scratch: None }
+        Self { channel, root: None, scratch: None, left_open: Cell::new(0) }
     }
 
     /// Performs the steps; returns only when one of them did not happen, with its number.
@@ -51,6 +57,14 @@ impl<'c> Performer<'c> {
         }
         // A plan whose last step is not an exec has nothing to become.
         (number, Fault { call: Call::Execute, errno: Errno::NOEXEC })
+    }
+
+    /// Is done with a descriptor. All of them are close-on-exec, so the first few are left to the exec.
+    pub fn spend(&self, descriptor: OwnedFd) {
+        if self.left_open.get() < LEFT_OPEN {
+            self.left_open.set(self.left_open.get() + 1);
+            let _ = descriptor.into_raw_fd();
+        }
     }
 
     /// The root so far; without one the paths of the plan have no meaning.
@@ -68,7 +82,8 @@ impl<'c> Performer<'c> {
             Step::OverlayRoot { lower, options, set } => self.overlay_root(lower, options, set),
             Step::EmptyRoot { set } => self.empty_root(set),
             Step::Overlay(layer) => self.overlay(&layer),
-            Step::Mount(mount) => self.mount(&mount),
+            Step::Mount(ref mount) => self.mount(mount),
+            Step::MountInPlace(ref mount) => Self::mount_in_place(mount),
             Step::Bind(bind) => self.bind(&bind),
             Step::Enter { target, expect } => self.enter(target, expect),
             Step::Device { name, source, expect } => Self::bind_device(name, source, expect),

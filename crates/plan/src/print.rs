@@ -32,7 +32,8 @@ impl Display for Step<'_> {
             }
             Self::EmptyRoot { set } => write!(f, "make an empty root{}", Options(set, c"")),
             Self::Overlay(ref layer) => layer.fmt(f),
-            Self::Mount(ref mount) => mount.fmt(f),
+            Self::Mount(ref mount) => mount.fmt_at(f, "/"),
+            Self::MountInPlace(ref mount) => mount.fmt_at(f, ""),
             Self::Bind(ref bind) => bind.fmt(f),
             Self::Enter { target, expect } => write!(f, "enter /{}, a {}", Text(target), expect.word()),
             Self::Device { name, source, .. } => {
@@ -115,9 +116,10 @@ impl Step<'_> {
     }
 }
 
-impl Display for Mount<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        write!(f, "mount {} on /{}{}", Text(self.kind), Text(self.target), Options(self.set, self.options))
+impl Mount<'_> {
+    fn fmt_at(&self, f: &mut Formatter<'_>, before: &str) -> Result {
+        let options = Options(self.set, self.options);
+        write!(f, "mount {} on {before}{}{options}", Text(self.kind), Text(self.target))
     }
 }
 

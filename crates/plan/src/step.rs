@@ -59,6 +59,8 @@ pub enum Step<'a> {
     Overlay(Overlay<'a>),
     /// Mounts a new file system of type `kind` at `target`.
     Mount(Mount<'a>),
+    /// Makes a directory in the place, of the name that is the mount's target, and mounts on it.
+    MountInPlace(Mount<'a>),
     /// Binds a file or directory of the host at `target`.
     Bind(Bind<'a>),
     /// Goes to `target`, which must be the root of a mount of the kind expected.

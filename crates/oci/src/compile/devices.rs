@@ -6,7 +6,7 @@
 
 use std::os::unix::ffi::OsStrExt as _;
 
-use plan::{FileSystem, Step};
+use plan::Step;
 
 use super::Context;
 use super::mounts::normalise;
@@ -23,22 +23,18 @@ const DEFAULT: [(&std::ffi::CStr, &std::ffi::CStr, (u32, u32)); 6] = [
 ];
 
 impl<'a> Context<'a, '_> {
-    /// Whether /dev is a tmpfs of the plan's, rather than the host's own.
-    pub(super) fn own_devices(&self) -> bool {
-        self.spec
+    /// Which mount makes /dev a tmpfs of the plan's, rather than the host's own: the last one there.
+    pub(super) fn own_devices(&self) -> Option<usize> {
+        let last = self
+            .spec
             .mounts
             .iter()
-            .any(|mount| mount.kind == "tmpfs" && normalise(&mount.destination).as_deref() == Some("dev"))
+            .rposition(|mount| normalise(&mount.destination).as_deref() == Some("dev"))?;
+        (self.spec.mounts[last].kind == "tmpfs").then_some(last)
     }
 
+    /// In /dev: the devices, and the links that belong there.
     pub(super) fn devices(&self, steps: &mut Vec<Step<'a>>) -> Result<(), Error> {
-        if !self.own_devices() {
-            return match self.setting.host_devices {
-                [] => Ok(()),
-                _ => Err(Error::new("mounts", "devices need a tmpfs on /dev")),
-            };
-        }
-        steps.push(Step::Enter { target: c"dev", expect: FileSystem::Tmpfs });
         for (name, source, number) in DEFAULT {
             // The null device also covers masked files: it must be the real one.
             let expect = (name == c"null").then_some(number);

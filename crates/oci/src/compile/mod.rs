@@ -148,7 +148,6 @@ pub fn compile<'a, 's>(
     context.begin(process, &mut steps)?;
     context.root(&mut steps)?;
     context.mounts(&mut steps)?;
-    context.devices(&mut steps)?;
     context.covers(&mut steps)?;
     context.identity_of_host(&mut steps)?;
     context.session(process, &mut steps);
@@ -260,7 +259,7 @@ impl<'a> Context<'a, '_> {
         }));
         // Devices come from /dev alone, where each is bound: nodes that lie about in an image, or are made
         // by mknod, cannot be opened.
-        let set = if self.own_devices() { Attributes::NO_DEVICES } else { Attributes::NONE };
+        let set = if self.own_devices().is_some() { Attributes::NO_DEVICES } else { Attributes::NONE };
         let options = match self.setting.privilege {
             Privilege::Full => c"",
             // The trusted.* attributes that overlays use by default may not be set in a user namespace.

@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 
-use plan::{Bind, Links, Mount, Overlay, Step};
+use plan::{Bind, FileSystem, Links, Mount, Overlay, Step};
 use sys::clone::Namespaces;
 use sys::mounts::{Attributes, Depth, Propagation};
 
@@ -39,30 +39,62 @@ pub fn normalise(path: &str) -> Option<String> {
 }
 
 impl<'a> Context<'a, '_> {
+    /// The mounts in order, and the devices as soon as there is a /dev for them: while the child is there,
+    /// what goes directly below it needs no path.
     pub(super) fn mounts(&self, steps: &mut Vec<Step<'a>>) -> Result<(), Error> {
+        let own = self.own_devices();
+        let mut in_dev = false;
         for (number, mount) in self.spec.mounts.iter().enumerate() {
             let field = format!("mounts[{number}]");
-            if !mount.uid_mappings.is_empty() || !mount.gid_mappings.is_empty() {
-                return Err(Error::unsupported(field + ".uidMappings"));
+            let Some((target, step)) = self.one(&field, mount)? else { continue };
+            let step = match (step, target.strip_prefix("dev/")) {
+                (Step::Mount(new), Some(name)) if in_dev && !name.contains('/') => {
+                    let target = self.arena.text(&field, name.as_bytes())?;
+                    Step::MountInPlace(Mount { target, ..new })
+                }
+                (step, _) => {
+                    if std::mem::take(&mut in_dev) {
+                        self.devices(steps)?;
+                    }
+                    step
+                }
+            };
+            steps.push(step);
+            if own == Some(number) {
+                steps.push(Step::Enter { target: c"dev", expect: FileSystem::Tmpfs });
+                in_dev = true;
             }
-            let options = parse(mount.options.iter().map(String::as_str))
-                .map_err(|option| Error::unsupported(format!("{field}.options {option}")))?;
-            let destination = normalise(&mount.destination).filter(|path| !path.is_empty());
-            let Some(destination) = destination else {
-                let what = format!("{:?} is not an absolute path below /", mount.destination);
-                return Err(Error::new(field + ".destination", what));
-            };
-            let is_bind = options.bind.is_some() || matches!(mount.kind.as_str(), "" | "bind" | "none");
-            check_proc(&field, mount, &destination, is_bind)?;
-            let target = self.arena.text(&field, destination.as_bytes())?;
-            let step = if is_bind {
-                Some(self.bind(&field, mount, target, &options)?)
-            } else {
-                self.file_system(&field, mount, target, &options)?
-            };
-            steps.extend(step);
         }
-        Ok(())
+        match (own, in_dev) {
+            (None, _) if !self.setting.host_devices.is_empty() => {
+                Err(Error::new("mounts", "devices need a tmpfs on /dev"))
+            }
+            (_, true) => self.devices(steps),
+            _ => Ok(()),
+        }
+    }
+
+    /// One mount: where it goes, normalised, and the step; `None` where there is nothing to mount.
+    fn one(&self, field: &str, mount: &spec::Mount) -> Result<Option<(String, Step<'a>)>, Error> {
+        if !mount.uid_mappings.is_empty() || !mount.gid_mappings.is_empty() {
+            return Err(Error::unsupported(format!("{field}.uidMappings")));
+        }
+        let options = parse(mount.options.iter().map(String::as_str))
+            .map_err(|option| Error::unsupported(format!("{field}.options {option}")))?;
+        let destination = normalise(&mount.destination).filter(|path| !path.is_empty());
+        let Some(destination) = destination else {
+            let what = format!("{:?} is not an absolute path below /", mount.destination);
+            return Err(Error::new(format!("{field}.destination"), what));
+        };
+        let is_bind = options.bind.is_some() || matches!(mount.kind.as_str(), "" | "bind" | "none");
+        check_proc(field, mount, &destination, is_bind)?;
+        let target = self.arena.text(field, destination.as_bytes())?;
+        let step = if is_bind {
+            Some(self.bind(field, mount, target, &options)?)
+        } else {
+            self.file_system(field, mount, target, &options)?
+        };
+        Ok(step.map(|step| (destination, step)))
     }
 
     fn bind(
@@ -135,11 +167,15 @@ impl<'a> Context<'a, '_> {
     ) -> Result<(), Error> {
         const FIELD: &str = "root";
         steps.push(Step::Scratch);
-        if !matches!(layers.first(), Some(HostLayer::CopyOnWrite(path)) if path == "/") {
+        let whole = layers.iter().any(|layer| matches!(layer, HostLayer::CopyOnWrite(path) if path == "/"));
+        if !whole {
             steps.push(Step::EmptyRoot { set });
-            steps.push(Step::Enter { target: c".", expect: plan::FileSystem::Tmpfs });
+            steps.push(Step::Enter { target: c".", expect: FileSystem::Tmpfs });
         }
-        for (number, layer) in layers.iter().enumerate() {
+        // What is made in the place comes first: an overlay leaves it.
+        let in_place = |layer: &HostLayer| matches!(layer, HostLayer::Link(..) | HostLayer::Directory(_));
+        let (first, then): (Vec<_>, Vec<_>) = layers.iter().partition(|layer| in_place(layer));
+        for (number, layer) in first.into_iter().chain(then).enumerate() {
             let number = u8::try_from(number).map_err(|_| Error::new(FIELD, "has more than 256 parts"))?;
             let below = |path: &str| self.arena.text(FIELD, path.trim_start_matches('/').as_bytes());
             let step = match layer {

@@ -51,7 +51,7 @@ impl<'a> Context<'a, '_> {
     pub(super) fn session(&self, process: &Process, steps: &mut Vec<Step<'a>>) {
         steps.push(Step::NewSession);
         if let Some(terminal) = self.setting.terminal {
-            let console = if self.own_devices() { Console::Bound } else { Console::Absent };
+            let console = if self.own_devices().is_some() { Console::Bound } else { Console::Absent };
             let owner = process.user.uid;
             steps.push(Step::Terminal { devpts: c"dev/pts", replace: terminal.replace, console, owner });
         }
