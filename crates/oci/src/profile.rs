@@ -21,18 +21,17 @@ pub const CAPABILITIES: [&str; 14] = [
     "CAP_AUDIT_WRITE",
 ];
 
-/// What of the kernel's files would tell about the host, or about its hardware.
-pub const MASKED_PATHS: [&str; 12] = [
+/// What of the kernel's files would tell about the host, or about its hardware. Docker also lists
+/// /proc/sched_debug and /proc/timer_stats, which no kernel since 5.14 has.
+pub const MASKED_PATHS: [&str; 10] = [
     "/proc/acpi",
     "/proc/asound",
     "/proc/interrupts",
     "/proc/kcore",
     "/proc/keys",
     "/proc/latency_stats",
-    "/proc/sched_debug",
     "/proc/scsi",
     "/proc/timer_list",
-    "/proc/timer_stats",
     "/sys/devices/virtual/powercap",
     "/sys/firmware",
 ];

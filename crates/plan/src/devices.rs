@@ -3,18 +3,18 @@
 use core::ffi::CStr;
 
 use sys::Errno;
-use sys::fd::AsFd;
+use sys::fd::{AsFd, BorrowedFd};
 use sys::fs::{
     AtFlags, CWD, Dev, FileType, Mode, fstatfs, major, minor, mkdirat, mknodat, statat, symlinkat,
 };
 use sys::mount::{
-    MountAttrFlags, MountFlags, OpenTreeFlags, mount, mount_bind, mount_bind_recursive, mount_remount,
-    open_tree,
+    MountAttrFlags, MountFlags, MoveMountFlags, OpenTreeFlags, mount, mount_bind, mount_bind_recursive,
+    move_mount, open_tree,
 };
 use sys::mounts::{Attributes, Depth, set_attributes};
 use sys::process::fchdir;
 
-use crate::mounts::{attach, detach, flags, kind_of, new_tmpfs};
+use crate::mounts::{attach, detach, kind_of, new_tmpfs};
 use crate::perform::{Fault, Outcome, Performer, at};
 use crate::resolve::open;
 use crate::{Call, FileSystem, Kind, Links};
@@ -23,7 +23,7 @@ const NULL: &CStr = c"/dev/null";
 
 impl Performer<'_> {
     /// The check matters: what follows relies on names in there being the kernel's.
-    pub fn enter(&self, target: &CStr, expect: FileSystem) -> Outcome<()> {
+    pub fn enter(&mut self, target: &CStr, expect: FileSystem) -> Outcome<()> {
         let place = at(Call::Find, open(self.root()?, target, Links::Refused))?;
         let magic = match expect {
             FileSystem::Proc => 0x9fa0,
@@ -34,7 +34,9 @@ impl Performer<'_> {
             return Err(Fault { call: Call::Check, errno: Errno::NODEV });
         }
         at(Call::Chdir, fchdir(&place))?;
-        self.spend(place);
+        if let Some(before) = self.place.replace(place) {
+            self.spend(before);
+        }
         Ok(())
     }
 
@@ -77,14 +79,31 @@ impl Performer<'_> {
         }
     }
 
-    pub fn protect(name: &CStr, keep: Attributes) -> Outcome<()> {
+    pub fn split(name: &CStr) -> Outcome<()> {
         match mount_bind_recursive(name, name) {
-            Ok(()) => {}
-            Err(Errno::NOENT) => return Ok(()),
-            Err(errno) => return Err(Fault { call: Call::Mount, errno }),
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(errno) => Err(Fault { call: Call::Mount, errno }),
         }
-        let read_only = flags(keep.with(Attributes::READ_ONLY)) | MountFlags::BIND;
-        at(Call::Mount, mount_remount(name, read_only, c""))
+    }
+
+    pub fn seal(&self) -> Outcome<()> {
+        let place = self.place.as_ref().ok_or(Fault { call: Call::Check, errno: Errno::BADF })?;
+        let (ro, none) = (Attributes::READ_ONLY, Attributes::NONE);
+        at(Call::SetAttributes, set_attributes(place.as_fd(), Depth::Tree, ro, none, None))?;
+        at(Call::SetAttributes, set_attributes(place.as_fd(), Depth::One, none, ro, None))
+    }
+
+    pub fn protect(name: &CStr) -> Outcome<()> {
+        let how =
+            OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
+        let tree = match open_tree(CWD, name, how) {
+            Ok(tree) => tree,
+            Err(Errno::NOENT) => return Ok(()),
+            Err(errno) => return Err(Fault { call: Call::OpenTree, errno }),
+        };
+        make_read_only(tree.as_fd())?;
+        let how = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
+        at(Call::MoveMount, move_mount(&tree, c"", CWD, name, how))
     }
 
     pub fn mask_below(&self, path: &CStr) -> Outcome<()> {
@@ -114,6 +133,11 @@ impl Performer<'_> {
             Err(errno) => Err(Fault { call: Call::Find, errno }),
         }
     }
+}
+
+fn make_read_only(tree: BorrowedFd<'_>) -> Outcome<()> {
+    let result = set_attributes(tree, Depth::Tree, Attributes::READ_ONLY, Attributes::NONE, None);
+    at(Call::SetAttributes, result)
 }
 
 /// An empty file, to be covered.

@@ -118,14 +118,22 @@ impl Performer<'_> {
 
     pub fn mount(&self, new: &Mount<'_>) -> Outcome<()> {
         let target = open_or_make(self.root()?, new.target, new.links, Kind::Directory)?;
+        if new.links == Links::Within {
+            refuse_proc(target.as_fd(), new.target)?;
+        }
         at(Call::Chdir, fchdir(&target))?;
         self.spend(target);
         mount_at(c".", new)
     }
 
     pub fn mount_in_place(new: &Mount<'_>) -> Outcome<()> {
-        at(Call::Make, sys::fs::mkdirat(CWD, new.target, Mode::from_raw_mode(0o755)))?;
-        mount_at(new.target, new)
+        match mount_at(new.target, new) {
+            Err(Fault { call: Call::Mount, errno: Errno::NOENT }) => {
+                at(Call::Make, sys::fs::mkdirat(CWD, new.target, Mode::from_raw_mode(0o755)))?;
+                mount_at(new.target, new)
+            }
+            result => result,
+        }
     }
 
     pub fn bind(&self, bind: &Bind<'_>) -> Outcome<()> {
@@ -140,6 +148,7 @@ impl Performer<'_> {
             at(Call::SetAttributes, result)?;
         }
         let target = open_or_make(self.root()?, bind.target, Links::Within, kind)?;
+        refuse_proc(target.as_fd(), bind.target)?;
         attach(tree.as_fd(), target.as_fd())
     }
 
@@ -154,6 +163,17 @@ impl Performer<'_> {
         at(Call::Pivot, pivot_root(c".", c"."))?;
         at(Call::Unmount, unmount(c".", UnmountFlags::DETACH))
     }
+}
+
+/// A link of the image may lead a target onto the container's procfs, where a mount would make files that
+/// are trusted say what it likes (CVE-2019-16884). What a plan itself has below /proc was decided before.
+fn refuse_proc(target: BorrowedFd<'_>, path: &CStr) -> Outcome<()> {
+    const PROC_SUPER_MAGIC: u64 = 0x9fa0;
+    let meant = path.to_bytes().starts_with(b"proc");
+    if !meant && at(Call::Statfs, sys::fs::fstatfs(target))?.f_type as u64 == PROC_SUPER_MAGIC {
+        return Err(Fault { call: Call::Check, errno: Errno::PERM });
+    }
+    Ok(())
 }
 
 fn mount_at(place: &CStr, new: &Mount<'_>) -> Outcome<()> {
@@ -232,6 +252,8 @@ pub fn flags(set: Attributes) -> MountFlags {
         (Attributes::NO_ATIME, MountFlags::NOATIME),
         (Attributes::STRICT_ATIME, MountFlags::STRICTATIME),
         (Attributes::NO_DIRECTORY_ATIME, MountFlags::NODIRATIME),
+        // MS_NOSYMFOLLOW of mount(2), which rustix has no name for.
+        (Attributes::NO_SYMLINKS, MountFlags::from_bits_retain(256)),
     ]
     .into_iter()
     .filter(|(attribute, _)| set.contains(*attribute))

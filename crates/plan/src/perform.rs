@@ -4,10 +4,8 @@ use core::cell::Cell;
 use core::ffi::CStr;
 
 use sys::Errno;
-use sys::event::{PollFd, PollFlags, poll};
 use sys::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd};
 use sys::fs::{Mode, OFlags, ResolveFlags, fstatfs, openat, openat2};
-use sys::time::Timespec;
 
 use crate::wire::Channel;
 use crate::{Call, Plan, Step};
@@ -34,6 +32,8 @@ pub struct Performer<'c> {
     pub root: Option<OwnedFd>,
     /// The tmpfs that holds the changes of overlays.
     pub scratch: Option<OwnedFd>,
+    /// Where the last [`Step::Enter`] led to.
+    pub place: Option<OwnedFd>,
     /// How many descriptors have been left to the exec to close.
     left_open: Cell<u8>,
 }
@@ -43,7 +43,7 @@ const LEFT_OPEN: u8 = 16;
 
 impl<'c> Performer<'c> {
     pub const fn new(channel: &'c Channel) -> Self {
-        Self { channel, root: None, scratch: None, left_open: Cell::new(0) }
+        Self { channel, root: None, scratch: None, place: None, left_open: Cell::new(0) }
     }
 
     /// Performs the steps; returns only when one of them did not happen, with its number.
@@ -90,11 +90,13 @@ impl<'c> Performer<'c> {
             Step::Directory { name, mode } => Self::make_directory(name, mode),
             Step::Symlink { name, to } => Self::make_link(name, to),
             Step::Mask { name, guess } => Self::mask(name, guess),
-            Step::Protect { name, keep } => Self::protect(name, keep),
+            Step::Split { name } => Self::split(name),
+            Step::Seal => self.seal(),
+            Step::Protect { name } => Self::protect(name),
             Step::MaskBelow { path } => self.mask_below(path),
             Step::ProtectBelow { path } => self.protect_below(path),
-            Step::Terminal { devpts, replace, console, owner } => {
-                self.open_terminal(devpts, replace, console, owner)
+            Step::Terminal { devpts, replace, console, owner, size } => {
+                self.open_terminal(devpts, replace, console, owner, size)
             }
             Step::SetRoot { set } => self.set_root(set),
             Step::Pivot => self.pivot(),
@@ -139,12 +141,10 @@ impl<'c> Performer<'c> {
         let signal = sys::process::Signal::from_named_raw(signal)
             .ok_or(Fault { call: Call::Control, errno: Errno::INVAL })?;
         at(Call::Control, sys::process::set_parent_process_death_signal(Some(signal)))?;
-        let mut polled = [PollFd::new(self.channel, PollFlags::empty())];
-        at(Call::Caller, poll(&mut polled, Some(&Timespec::default())))?;
-        if polled[0].revents().contains(PollFlags::HUP) {
-            return Err(Fault { call: Call::Caller, errno: Errno::PIPE });
+        match self.channel.caller_is_there() {
+            true => Ok(()),
+            false => Err(Fault { call: Call::Caller, errno: Errno::PIPE }),
         }
-        Ok(())
     }
 }
 

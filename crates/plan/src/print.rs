@@ -45,7 +45,9 @@ impl Display for Step<'_> {
                 write!(f, "mask {}{}", Text(name), if guess == Kind::Directory { "/" } else { "" })
             }
             Self::MaskBelow { path } => write!(f, "mask /{}", Text(path)),
-            Self::Protect { name, .. } => write!(f, "make {} read-only", Text(name)),
+            Self::Split { name } => write!(f, "bind {} on itself", Text(name)),
+            Self::Seal => f.write_str("make what is mounted here read-only"),
+            Self::Protect { name } => write!(f, "make {} read-only", Text(name)),
             Self::ProtectBelow { path } => write!(f, "make /{} read-only", Text(path)),
             Self::SetRoot { set } => write!(f, "set the root{}", Options(set, c"")),
             Self::Pivot => f.write_str("pivot to the root, detach the old one"),

@@ -59,7 +59,7 @@ pub enum Step<'a> {
     Overlay(Overlay<'a>),
     /// Mounts a new file system of type `kind` at `target`.
     Mount(Mount<'a>),
-    /// Makes a directory in the place, of the name that is the mount's target, and mounts on it.
+    /// The same, where the mount's target is a name in the place, which is made if it is missing.
     MountInPlace(Mount<'a>),
     /// Binds a file or directory of the host at `target`.
     Bind(Bind<'a>),
@@ -102,12 +102,18 @@ pub enum Step<'a> {
         /// What it is tried as first.
         guess: Kind,
     },
+    /// Makes `name` of the place, if it exists, a mount of its own, with everything below it.
+    Split {
+        /// In the place.
+        name: &'a CStr,
+    },
+    /// Makes everything that is mounted below the place read-only, but not the place itself: two calls for
+    /// all that was split off.
+    Seal,
     /// Makes `name` of the place, if it exists, read-only with everything below it.
     Protect {
         /// In the place.
         name: &'a CStr,
-        /// Attributes besides ro: those of the mount it lies on.
-        keep: Attributes,
     },
     /// As [`Step::Mask`], for a path of which nothing is known.
     MaskBelow {
@@ -130,6 +136,8 @@ pub enum Step<'a> {
         console: Console,
         /// The terminal's owner in the container.
         owner: u32,
+        /// Rows and columns.
+        size: Option<(u16, u16)>,
     },
     /// Attributes of the root's own mount.
     SetRoot {

@@ -10,6 +10,8 @@ use sys::process::ioctl_tiocsctty;
 use sys::pty::{OpenptFlags, ioctl_tiocgptpeer, unlockpt};
 use sys::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 
+use sys::termios::{Winsize, tcsetwinsize};
+
 use crate::mounts::{attach, detach};
 use crate::perform::{Fault, Outcome, Performer, at};
 use crate::resolve::{PathBuffer, open_or_make};
@@ -24,11 +26,16 @@ impl Performer<'_> {
         replace: Standard,
         console: Console,
         owner: u32,
+        size: Option<(u16, u16)>,
     ) -> Outcome<()> {
         let master = self.open_master(devpts)?;
         at(Call::Terminal, unlockpt(&master))?;
         let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
         let slave = at(Call::Terminal, ioctl_tiocgptpeer(&master, flags))?;
+        if let Some((rows, columns)) = size {
+            let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+            at(Call::Terminal, tcsetwinsize(&master, size))?;
+        }
         if owner != 0 {
             let owner = Some(sys::fs::Uid::from_raw(owner));
             at(Call::Terminal, sys::fs::fchown(&slave, owner, None))?;

@@ -6,7 +6,7 @@ use sys::fd::{AsFd, BorrowedFd, OwnedFd};
 use sys::io::{IoSlice, IoSliceMut};
 use sys::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
-    SendFlags, recvmsg, send, sendmsg,
+    SendFlags, recv, recvmsg, send, sendmsg,
 };
 use sys::{Errno, Result};
 
@@ -129,7 +129,7 @@ impl Call {
             Self::Descriptors => "dup3",
             Self::Execute | Self::Interpreter => "execve",
             Self::Check => "check",
-            Self::Caller => "poll",
+            Self::Caller => "recv",
         }
     }
 }
@@ -247,6 +247,15 @@ impl Channel {
         let parts = [IoSlice::new(&record)];
         sendmsg(&self.0, &parts, &mut ancillary, SendFlags::NOSIGNAL)?;
         Ok(())
+    }
+
+    /// Whether the other end is still open. Not by poll(2), which a small limit on descriptors forbids.
+    pub(crate) fn caller_is_there(&self) -> bool {
+        let mut record = [0; SIZE];
+        match recv(&self.0, &mut record[..], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
+            Ok((read, _)) => read > 0,
+            Err(errno) => errno == Errno::AGAIN,
+        }
     }
 
     /// NOSIGNAL: a caller that is gone is an error to report, not a SIGPIPE.

@@ -48,6 +48,10 @@ impl Error {
                 error.code = execution_code(call, failure.errno);
                 error.why = execution_reason(call, failure.errno);
             }
+            (Some(Step::Root { path, .. } | Step::OverlayRoot { lower: path, .. }), Call::Open) => {
+                error.what = format!("root file system {}", path.to_string_lossy());
+                error.place.clear();
+            }
             (_, Call::Check) => error.why = check_reason(step, failure.errno).to_string(),
             (_, Call::Caller) => error.why = "the program that started it has ended".to_string(),
             _ => {}
@@ -117,7 +121,7 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.what, self.why)?;
-        if self.code == OURS {
+        if self.code == OURS && !self.place.is_empty() {
             write!(f, " ({})", self.place)?;
         }
         Ok(())
@@ -152,6 +156,7 @@ fn check_reason(step: Option<&Step<'_>>, errno: Errno) -> &'static str {
     match step {
         Some(Step::Chdir { .. }) => "it leads out of the container",
         Some(Step::Device { .. }) => "not the device it should be",
+        Some(Step::Mount(_) | Step::Bind(_)) => "a link leads it onto /proc",
         Some(Step::Enter { .. } | Step::WriteProc { .. } | Step::Terminal { .. }) => {
             "another file system is mounted there"
         }

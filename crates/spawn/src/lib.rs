@@ -97,13 +97,16 @@ impl Exit {
     }
 }
 
+/// __WALL: a child whose end raises no SIGCHLD is waited for only so.
+const ALL: WaitIdOptions = WaitIdOptions::from_bits_retain(0x4000_0000);
+
 /// Waits for the end of a child and reaps it (waitid(2), P_PIDFD).
 ///
 /// # Errors
 /// ECHILD where it has been waited for already.
 pub fn wait(child: &Child) -> sys::Result<Exit> {
     loop {
-        match waitid(WaitId::PidFd(child.pidfd.as_fd()), WaitIdOptions::EXITED) {
+        match waitid(WaitId::PidFd(child.pidfd.as_fd()), WaitIdOptions::EXITED | ALL) {
             Ok(Some(status)) => {
                 return Ok(match (status.exit_status(), status.terminating_signal()) {
                     (Some(code), _) => Exit::Code(code as u8),

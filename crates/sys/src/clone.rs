@@ -74,7 +74,6 @@ pub struct Child {
 
 const CLONE_PIDFD: u64 = 0x0000_1000;
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
-const SIGCHLD: u64 = 17;
 
 /// `struct clone_args` of linux/sched.h, version 2 (88 bytes, Linux 5.7).
 #[repr(C)]
@@ -106,7 +105,9 @@ pub struct Setup<'a> {
     pub keep: Option<BorrowedFd<'a>>,
 }
 
-/// clone3(2) in the manner of fork: the child goes on in a copy of the caller's memory.
+/// clone3(2) in the manner of fork: the child goes on in a copy of the caller's memory. Its end raises no
+/// SIGCHLD: it is seen by its pidfd, and a caller that ignores SIGCHLD, or was started with it ignored, does
+/// not lose the exit status (wait(2), "__WALL").
 ///
 /// # Errors
 /// Those of clone3(2); EBUSY or EOPNOTSUPP where the cgroup takes no process, EACCES where it is not ours.
@@ -122,7 +123,6 @@ pub unsafe fn clone3(setup: &Setup<'_>) -> Result<Side> {
     let mut args = CloneArgs {
         flags: setup.namespaces.0 | CLONE_PIDFD,
         pidfd: (&raw mut pidfd) as u64,
-        exit_signal: SIGCHLD,
         ..CloneArgs::default()
     };
     if let Some(directory) = setup.cgroup {

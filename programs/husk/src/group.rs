@@ -1,5 +1,6 @@
 //! The cgroup of a container: made before it, gone after it.
 
+use std::mem::ManuallyDrop;
 use std::time::Duration;
 
 use cgroup::{Delegated, Group, Hierarchy, Limits, Memory, Name, NotDelegated, Owner, Parent, Unavailable};
@@ -57,7 +58,8 @@ impl Place {
 
 /// A container's group. It is removed by [`Place::leave`], or by the next start if we are killed first.
 pub struct Home {
-    parent: Parent,
+    /// Its descriptors are left to the end of the program to close.
+    parent: ManuallyDrop<Parent>,
     group: Group,
 }
 
@@ -78,7 +80,7 @@ pub fn make(place: Place, id: &str, limits: &Limits) -> Result<Option<Home>, Fai
         }
         other => other?,
     };
-    Ok(Some(Home { parent, group }))
+    Ok(Some(Home { parent: ManuallyDrop::new(parent), group }))
 }
 
 impl Home {

@@ -121,6 +121,9 @@ pub struct Compiled<'a> {
     pub gid_map: Vec<IdMapping>,
 }
 
+/// The mask of a container that says nothing of its own.
+const USUAL_UMASK: u32 = 0o022;
+
 /// What all parts of the compilation share.
 struct Context<'a, 's> {
     spec: &'s Spec,
@@ -143,12 +146,13 @@ pub fn compile<'a, 's>(
     supported::check(spec, linux)?;
     let process = spec.process.as_ref().ok_or_else(|| Error::new("process", "is missing"))?;
     let namespaces = namespaces(linux)?;
+    maps(linux, namespaces)?;
     let context = Context { spec, linux, setting, arena, namespaces };
     let mut steps = Vec::with_capacity(80);
     context.begin(process, &mut steps)?;
     context.root(&mut steps)?;
-    context.mounts(&mut steps)?;
-    context.covers(&mut steps)?;
+    let place = context.mounts(&mut steps)?;
+    context.covers(place, &mut steps)?;
     context.identity_of_host(&mut steps)?;
     context.session(process, &mut steps);
     context.enter(&mut steps)?;
@@ -187,10 +191,25 @@ fn namespaces(linux: &Linux) -> Result<Namespaces, Error> {
     Ok(all)
 }
 
+fn maps(linux: &Linux, namespaces: Namespaces) -> Result<(), Error> {
+    let user = namespaces.contains(Namespaces::USER);
+    for (name, map) in [("uidMappings", &linux.uid_mappings), ("gidMappings", &linux.gid_mappings)] {
+        let what = match (user, map.is_empty()) {
+            (true, true) => "is empty, and there is a user namespace",
+            (false, false) => "is given without a user namespace",
+            _ => continue,
+        };
+        return Err(Error::new(format!("linux.{name}"), what));
+    }
+    Ok(())
+}
+
 impl<'a> Context<'a, '_> {
     /// What has to happen before anything else: ids exist once the maps are written, and the host's /proc is
     /// within reach only until the pivot.
     fn begin(&self, process: &Process, steps: &mut Vec<Step<'a>>) -> Result<(), Error> {
+        // Directories and files that are made on the way are not subject to the caller's.
+        steps.push(Step::Umask(USUAL_UMASK));
         if self.namespaces.contains(Namespaces::USER) {
             steps.push(Step::Pause(Pause::IdMaps));
             steps.push(Step::BecomeRoot);

@@ -39,47 +39,51 @@ pub fn normalise(path: &str) -> Option<String> {
 }
 
 impl<'a> Context<'a, '_> {
-    /// The mounts in order, and the devices as soon as there is a /dev for them: while the child is there,
-    /// what goes directly below it needs no path.
-    pub(super) fn mounts(&self, steps: &mut Vec<Step<'a>>) -> Result<(), Error> {
+    /// The mounts in order, and the devices as soon as there is a /dev for them. While the child is in /dev or
+    /// in /sys, what goes below it needs no path from the root. Returns where the child is at the end.
+    pub(super) fn mounts(&self, steps: &mut Vec<Step<'a>>) -> Result<Option<&'static str>, Error> {
         let own = self.own_devices();
-        let mut in_dev = false;
+        if own.is_none() && !self.setting.host_devices.is_empty() {
+            return Err(Error::new("mounts", "devices need a tmpfs on /dev"));
+        }
+        let mut place = None;
         for (number, mount) in self.spec.mounts.iter().enumerate() {
             let field = format!("mounts[{number}]");
             let Some((target, step)) = self.one(&field, mount)? else { continue };
-            let step = match (step, target.strip_prefix("dev/")) {
-                (Step::Mount(new), Some(name)) if in_dev && !name.contains('/') => {
+            match (step, place.and_then(|top| name_in(top, &target))) {
+                (Step::Mount(new), Some(name)) => {
                     let target = self.arena.text(&field, name.as_bytes())?;
-                    Step::MountInPlace(Mount { target, ..new })
+                    steps.push(Step::MountInPlace(Mount { target, ..new }));
                 }
                 (step, _) => {
-                    if std::mem::take(&mut in_dev) {
+                    if place.take() == Some("dev") {
                         self.devices(steps)?;
                     }
-                    step
+                    steps.push(step);
                 }
-            };
-            steps.push(step);
+            }
             if own == Some(number) {
                 steps.push(Step::Enter { target: c"dev", expect: FileSystem::Tmpfs });
-                in_dev = true;
+                place = Some("dev");
+            } else if target == "sys" && mount.kind == "sysfs" && self.has_fresh("sys") {
+                steps.push(Step::Enter { target: c"sys", expect: FileSystem::Sysfs });
+                place = Some("sys");
             }
         }
-        match (own, in_dev) {
-            (None, _) if !self.setting.host_devices.is_empty() => {
-                Err(Error::new("mounts", "devices need a tmpfs on /dev"))
-            }
-            (_, true) => self.devices(steps),
-            _ => Ok(()),
+        if place == Some("dev") {
+            self.devices(steps)?;
         }
+        Ok(place)
     }
 
     /// One mount: where it goes, normalised, and the step; `None` where there is nothing to mount.
     fn one(&self, field: &str, mount: &spec::Mount) -> Result<Option<(String, Step<'a>)>, Error> {
-        if !mount.uid_mappings.is_empty() || !mount.gid_mappings.is_empty() {
-            return Err(Error::unsupported(format!("{field}.uidMappings")));
+        for (name, list) in [("uidMappings", &mount.uid_mappings), ("gidMappings", &mount.gid_mappings)] {
+            if !list.is_empty() {
+                return Err(Error::unsupported(format!("{field}.{name}")));
+            }
         }
-        let options = parse(mount.options.iter().map(String::as_str))
+        let mut options = parse(mount.options.iter().map(String::as_str))
             .map_err(|option| Error::unsupported(format!("{field}.options {option}")))?;
         let destination = normalise(&mount.destination).filter(|path| !path.is_empty());
         let Some(destination) = destination else {
@@ -88,6 +92,11 @@ impl<'a> Context<'a, '_> {
         };
         let is_bind = options.bind.is_some() || matches!(mount.kind.as_str(), "" | "bind" | "none");
         check_proc(field, mount, &destination, is_bind)?;
+        // Devices are given one by one, as mounts of their own: elsewhere no node can be opened.
+        let has_devices = mount.kind == "devpts" || is_bind && mount.source.starts_with("/dev/");
+        if self.own_devices().is_some() && !has_devices && !options.clear.contains(Attributes::NO_DEVICES) {
+            options.set = options.set.with(Attributes::NO_DEVICES);
+        }
         let target = self.arena.text(field, destination.as_bytes())?;
         let step = if is_bind {
             Some(self.bind(field, mount, target, &options)?)
@@ -203,6 +212,13 @@ impl<'a> Context<'a, '_> {
         }
         Ok(())
     }
+}
+
+/// `target` as a name in the place: directly below /dev, and the directories that sysfs has for mounts.
+fn name_in<'t>(top: &str, target: &'t str) -> Option<&'t str> {
+    let name = target.strip_prefix(top)?.strip_prefix('/')?;
+    let known = top == "dev" && !name.contains('/') || top == "sys" && name == "fs/cgroup";
+    known.then_some(name)
 }
 
 /// What is mounted on or below /proc could make a file that a runtime or a service manager trusts say what it

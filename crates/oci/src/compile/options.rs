@@ -42,7 +42,9 @@ fn effect(option: &str) -> Option<Effect> {
         "exec" => Clear(Attributes::NO_EXEC),
         "noatime" => Atime(Attributes::NO_ATIME),
         "strictatime" => Atime(Attributes::STRICT_ATIME),
-        "relatime" | "atime" | "nostrictatime" | "norelatime" => Nothing,
+        // The kernel's default, which has no bit.
+        "relatime" | "atime" | "nostrictatime" => Atime(Attributes::NONE),
+        "norelatime" => Nothing,
         "nodiratime" => Set(Attributes::NO_DIRECTORY_ATIME),
         "diratime" => Clear(Attributes::NO_DIRECTORY_ATIME),
         "nosymfollow" => Set(Attributes::NO_SYMLINKS),
@@ -73,8 +75,9 @@ pub fn parse<'o>(options: impl IntoIterator<Item = &'o str>) -> Result<Options, 
             Some(Effect::Set(bits)) => all.apply(bits, Attributes::NONE),
             Some(Effect::Clear(bits)) => all.apply(Attributes::NONE, bits),
             Some(Effect::Atime(bits)) => {
-                all.set = all.set.without(Attributes::ATIME);
-                all.apply(bits, Attributes::ATIME);
+                all.set = all.set.without(Attributes::ATIME).with(bits);
+                // The mode is a field, not a bit: all of it is cleared before another is set.
+                all.clear = all.clear.with(Attributes::ATIME);
             }
             Some(Effect::Bind(depth)) => all.bind = Some(depth),
             Some(Effect::Propagate(kind)) => all.propagation = Some(kind),
@@ -115,6 +118,7 @@ mod tests {
         let options = parse(["strictatime", "noatime"]).unwrap();
         assert_eq!(options.set, Attributes::NO_ATIME);
         assert!(options.clear.contains(Attributes::ATIME));
+        assert_eq!(parse(["noatime", "relatime"]).unwrap().set, Attributes::NONE);
     }
 
     #[test]

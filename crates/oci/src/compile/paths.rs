@@ -2,7 +2,6 @@
 
 use plan::{FileSystem, Kind, Step};
 use sys::clone::Namespaces;
-use sys::mounts::Attributes;
 
 use super::Context;
 use super::mounts::normalise;
@@ -16,10 +15,11 @@ const TRUSTED: [(&str, FileSystem); 2] = [("proc", FileSystem::Proc), ("sys", Fi
 const DIRECTORIES: [&str; 6] = ["acpi", "asound", "scsi", "firmware", "devices/virtual/powercap", "fs"];
 
 impl<'a> Context<'a, '_> {
-    pub(super) fn covers(&self, steps: &mut Vec<Step<'a>>) -> Result<(), Error> {
-        for (top, kind) in TRUSTED {
+    pub(super) fn covers(&self, place: Option<&str>, steps: &mut Vec<Step<'a>>) -> Result<(), Error> {
+        // Where the child may be already comes first.
+        for (top, kind) in TRUSTED.into_iter().rev() {
             if self.has_fresh(top) {
-                self.trusted(top, kind, steps)?;
+                self.trusted(top, kind, place, steps)?;
             }
         }
         for (field, paths) in self.lists() {
@@ -39,8 +39,17 @@ impl<'a> Context<'a, '_> {
     }
 
     /// Everything below one kernel file system, entered once.
-    fn trusted(&self, top: &'static str, kind: FileSystem, steps: &mut Vec<Step<'a>>) -> Result<(), Error> {
-        let keep = self.attributes_of(top);
+    fn trusted(
+        &self,
+        top: &'static str,
+        kind: FileSystem,
+        place: Option<&str>,
+        steps: &mut Vec<Step<'a>>,
+    ) -> Result<(), Error> {
+        // Sealing concerns everything below: only where nothing is but the covers.
+        let alone = !self.spec.mounts.iter().any(|mount| {
+            normalise(&mount.destination).is_some_and(|path| path.starts_with(&format!("{top}/")))
+        });
         let mut below = Vec::new();
         for (field, paths) in self.lists() {
             for (number, path) in paths.iter().enumerate() {
@@ -52,14 +61,18 @@ impl<'a> Context<'a, '_> {
                 let name = self.arena.text(field, name.as_bytes())?;
                 below.push(match field {
                     MASKED => Step::Mask { name, guess },
-                    _ => Step::Protect { name, keep },
+                    _ if alone => Step::Split { name },
+                    _ => Step::Protect { name },
                 });
             }
         }
-        if !below.is_empty() {
-            steps.push(Step::Enter { target: self.arena.text(top, top.as_bytes())?, expect: kind });
-            steps.append(&mut below);
+        if below.iter().any(|step| matches!(step, Step::Split { .. })) {
+            below.push(Step::Seal);
         }
+        if !below.is_empty() && place != Some(top) {
+            steps.push(Step::Enter { target: self.arena.text(top, top.as_bytes())?, expect: kind });
+        }
+        steps.append(&mut below);
         Ok(())
     }
 
@@ -80,7 +93,7 @@ impl<'a> Context<'a, '_> {
 
     /// Whether the last mount on `/top` is a new one of the kernel's file system. A sysfs that shows the
     /// host's network is bound, for want of the right to mount one, and is the kernel's too.
-    fn has_fresh(&self, top: &str) -> bool {
+    pub(super) fn has_fresh(&self, top: &str) -> bool {
         let last =
             self.spec.mounts.iter().rev().find(|mount| normalise(&mount.destination).as_deref() == Some(top));
         let kind = if top == "sys" { "sysfs" } else { top };
@@ -88,16 +101,6 @@ impl<'a> Context<'a, '_> {
             mount.kind == kind
                 || mount.source == format!("/{top}") && !self.namespaces.contains(Namespaces::NETWORK)
         })
-    }
-
-    fn attributes_of(&self, top: &str) -> Attributes {
-        let options = self
-            .spec
-            .mounts
-            .iter()
-            .filter(|mount| normalise(&mount.destination).as_deref() == Some(top))
-            .flat_map(|mount| mount.options.iter().map(String::as_str));
-        super::options::parse(options).map_or(Attributes::NONE, |options| options.set)
     }
 }
 

@@ -53,7 +53,9 @@ impl<'a> Context<'a, '_> {
         if let Some(terminal) = self.setting.terminal {
             let console = if self.own_devices().is_some() { Console::Bound } else { Console::Absent };
             let owner = process.user.uid;
-            steps.push(Step::Terminal { devpts: c"dev/pts", replace: terminal.replace, console, owner });
+            let size = process.console_size.map(|size| (size.height, size.width));
+            let replace = terminal.replace;
+            steps.push(Step::Terminal { devpts: c"dev/pts", replace, console, owner, size });
         }
     }
 
@@ -64,7 +66,9 @@ impl<'a> Context<'a, '_> {
             if mask > 0o777 {
                 return Err(Error::new("process.user.umask", format!("{mask:o} is more than 777")));
             }
-            steps.push(Step::Umask(mask));
+            if mask != super::USUAL_UMASK {
+                steps.push(Step::Umask(mask));
+            }
         }
         if !process.cwd.starts_with('/') {
             return Err(Error::new("process.cwd", format!("{:?} is not an absolute path", process.cwd)));
@@ -182,7 +186,7 @@ impl<'a> Context<'a, '_> {
 }
 
 fn sets(names: &CapabilityNames) -> Result<Sets, Error> {
-    let set = |kind: &str, names: &[String]| {
+    let read = |kind: &str, names: &[String]| {
         names.iter().enumerate().try_fold(Capabilities::NONE, |all, (number, name)| {
             Capabilities::named(name).map(|one| all.with(one)).ok_or_else(|| {
                 let field = format!("process.capabilities.{kind}[{number}]");
@@ -190,11 +194,26 @@ fn sets(names: &CapabilityNames) -> Result<Sets, Error> {
             })
         })
     };
-    Ok(Sets {
-        bounding: set("bounding", &names.bounding)?,
-        effective: set("effective", &names.effective)?,
-        permitted: set("permitted", &names.permitted)?,
-        inheritable: set("inheritable", &names.inheritable)?,
-        ambient: set("ambient", &names.ambient)?,
-    })
+    let sets = Sets {
+        bounding: read("bounding", &names.bounding)?,
+        effective: read("effective", &names.effective)?,
+        permitted: read("permitted", &names.permitted)?,
+        inheritable: read("inheritable", &names.inheritable)?,
+        ambient: read("ambient", &names.ambient)?,
+    };
+    // What capset(2) and prctl(2) would refuse, with a better name.
+    let beyond = |kind: &str, set: Capabilities, limit: Capabilities, of: &str| match set
+        .without(limit)
+        .names()
+        .next()
+    {
+        Some(name) => {
+            Err(Error::new(format!("process.capabilities.{kind}"), format!("{name} is not in {of}")))
+        }
+        None => Ok(()),
+    };
+    beyond("effective", sets.effective, sets.permitted, "permitted")?;
+    beyond("ambient", sets.ambient, sets.permitted, "permitted")?;
+    beyond("ambient", sets.ambient, sets.inheritable, "inheritable")?;
+    Ok(sets)
 }

@@ -132,6 +132,6 @@ impl Seccomp {
     /// # Errors
     /// What is wrong with it, with line and column.
     pub fn from_json(text: &[u8]) -> Result<Self, serde_json::Error> {
-        serde_json::from_slice(text)
+        super::from_json(text)
     }
 }

@@ -108,6 +108,27 @@ impl Spec {
     /// # Errors
     /// What is wrong with it, with line and column.
     pub fn from_json(text: &[u8]) -> Result<Self, serde_json::Error> {
-        serde_json::from_slice(text)
+        from_json(text)
     }
+}
+
+/// Fields that are `null` are absent.
+#[cfg(feature = "json")]
+pub(crate) fn from_json<T: serde::de::DeserializeOwned>(text: &[u8]) -> Result<T, serde_json::Error> {
+    fn strip(value: &mut serde_json::Value) {
+        match value {
+            serde_json::Value::Object(fields) => {
+                fields.retain(|_, value| !value.is_null());
+                fields.values_mut().for_each(strip);
+            }
+            serde_json::Value::Array(values) => values.iter_mut().for_each(strip),
+            _ => {}
+        }
+    }
+    // Read as it is first: most texts have no null, and errors then have a line and a column.
+    serde_json::from_slice(text).or_else(|error| {
+        let mut value: serde_json::Value = serde_json::from_slice(text)?;
+        strip(&mut value);
+        serde_json::from_value(value).map_err(|_| error)
+    })
 }

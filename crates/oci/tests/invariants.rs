@@ -1,0 +1,310 @@
+//! What holds for every plan, whatever the configuration: tried on the corpus, on random combinations of its
+//! parts, and, as far as panics go, on damaged JSON.
+
+mod corpus;
+mod random;
+
+use oci::Spec;
+use oci::spec::{Linux, Mount, Process};
+use plan::{FileSystem, Links, Step};
+use random::Random;
+
+/// Steps that mount something, or change a mount.
+const fn mounts(step: &Step<'_>) -> bool {
+    matches!(
+        step,
+        Step::Root { .. }
+            | Step::Scratch
+            | Step::OverlayRoot { .. }
+            | Step::EmptyRoot { .. }
+            | Step::Overlay(_)
+            | Step::Mount(_)
+            | Step::Bind(_)
+            | Step::Device { .. }
+            | Step::Mask { .. }
+            | Step::Protect { .. }
+            | Step::MaskBelow { .. }
+            | Step::ProtectBelow { .. }
+            | Step::SetRoot { .. }
+    )
+}
+
+/// Steps that need the host's tree, or the place that was entered before the pivot.
+const fn needs_the_host(step: &Step<'_>) -> bool {
+    mounts(step)
+        || matches!(
+            step,
+            Step::Propagate(_)
+                | Step::Enter { .. }
+                | Step::Directory { .. }
+                | Step::Symlink { .. }
+                | Step::Terminal { .. }
+                | Step::WriteProc { .. }
+                | Step::Loopback
+        )
+}
+
+/// The positions of the steps that are so.
+fn all(steps: &[Step<'_>], is: impl Fn(&Step<'_>) -> bool) -> Vec<usize> {
+    (0..steps.len()).filter(|number| is(&steps[*number])).collect()
+}
+
+/// The only one that is so.
+fn only(steps: &[Step<'_>], what: &str, is: impl Fn(&Step<'_>) -> bool) -> usize {
+    match all(steps, is).as_slice() {
+        [one] => *one,
+        other => panic!("{what}: {} times", other.len()),
+    }
+}
+
+fn check(spec: &Spec, steps: &[Step<'_>]) {
+    let last = steps.len() - 1;
+    let execute = only(steps, "execute", |step| matches!(step, Step::Execute(_)));
+    assert_eq!(execute, last, "the last step is the program");
+    let propagate = only(steps, "propagate", |step| matches!(step, Step::Propagate(_)));
+    let pivot = only(steps, "pivot", |step| matches!(step, Step::Pivot));
+    for number in all(steps, mounts) {
+        assert!(propagate < number, "mounted before propagation was stopped: {}", steps[number]);
+    }
+    for number in all(steps, needs_the_host) {
+        assert!(number < pivot, "after the pivot: {}", steps[number]);
+    }
+    check_places(steps);
+    check_identity(spec, steps, pivot);
+}
+
+/// Names without a path are used only where the kernel's own file system was entered before.
+fn check_places(steps: &[Step<'_>]) {
+    let mut entered = None;
+    for step in steps {
+        match step {
+            Step::Enter { expect, .. } => entered = Some(*expect),
+            // These two go somewhere else.
+            Step::Mount(_) | Step::Overlay(_) | Step::OverlayRoot { .. } => entered = None,
+            Step::Device { .. } | Step::Directory { .. } | Step::Symlink { .. } => {
+                assert_eq!(entered, Some(FileSystem::Tmpfs), "{step}");
+            }
+            Step::Mask { .. } | Step::Protect { .. } => {
+                assert!(matches!(entered, Some(FileSystem::Proc | FileSystem::Sysfs)), "{step}");
+            }
+            _ => {}
+        }
+        if let Step::Mount(mount) = step
+            && matches!(mount.target.to_bytes(), b"proc" | b"sys" | b"dev")
+        {
+            assert_eq!(mount.links, Links::Refused, "{step}: CVE-2019-19921");
+        }
+        if let Step::Mask { name, .. } | Step::Protect { name, .. } = step {
+            assert!(!name.to_bytes().split(|byte| *byte == b'/').any(|part| part == b".."), "{step}");
+        }
+    }
+}
+
+/// The second half, from the pivot to the program.
+fn check_identity(spec: &Spec, steps: &[Step<'_>], pivot: usize) {
+    let last = steps.len() - 1;
+    let user = only(steps, "user", |step| matches!(step, Step::User { .. }));
+    let capabilities = only(steps, "capabilities", |step| matches!(step, Step::SetCapabilities { .. }));
+    let close = only(steps, "close on exec", |step| matches!(step, Step::CloseOnExec(3)));
+    let session = only(steps, "session", |step| matches!(step, Step::NewSession));
+    let directory = only(steps, "directory", |step| matches!(step, Step::Chdir { .. }));
+    let order = [pivot, directory, close, user, capabilities];
+    assert!(order.is_sorted(), "pivot, chdir, close-on-exec, user, capabilities: {order:?}");
+    for number in all(steps, |step| matches!(step, Step::Terminal { .. })) {
+        assert!(session < number && number < pivot, "a terminal needs a session, and the container's devpts");
+    }
+    // Rights are given up only when nothing is left to be mounted, and the user's are the last.
+    for number in all(steps, |step| matches!(step, Step::BoundingSet(_) | Step::KeepCapabilities)) {
+        assert!(pivot < number && number < user, "{}", steps[number]);
+    }
+    for number in all(steps, |step| matches!(step, Step::Ambient(_) | Step::NoNewPrivileges)) {
+        assert!(capabilities < number, "{}", steps[number]);
+    }
+    for number in all(steps, |step| matches!(step, Step::Limit(_) | Step::Umask(_))) {
+        assert!(pivot < number && number < user, "{}: needs the rights of root", steps[number]);
+    }
+    for number in all(steps, |step| matches!(step, Step::DieWithCaller(_))) {
+        assert!(user < number && capabilities < number, "the change of user clears PR_SET_PDEATHSIG");
+    }
+    let confined = spec.process.as_ref().is_some_and(|process| process.no_new_privileges);
+    assert_eq!(all(steps, |step| matches!(step, Step::NoNewPrivileges)).len(), usize::from(confined));
+    for number in all(steps, |step| matches!(step, Step::Seccomp { .. })) {
+        match confined {
+            true => assert_eq!(number + 1, last, "with no_new_privs the filter is loaded last"),
+            false => assert!(pivot < number && number < user, "without, while the right to load it is there"),
+        }
+    }
+}
+
+#[test]
+fn invariants_hold_for_the_corpus() {
+    let mut plans = 0;
+    for (name, spec) in corpus::specs() {
+        corpus::compile_with(&spec, |compiled| {
+            let Ok(compiled) = compiled else { return };
+            plans += 1;
+            println!("{name}");
+            check(&spec, &compiled.steps);
+        });
+    }
+    assert!(plans >= 60, "{plans} plans");
+}
+
+/// A specification whose parts are those of several others.
+fn mixed(random: &mut Random, specs: &[Spec]) -> Spec {
+    let mut pick = || random.pick(specs).clone();
+    let (body, process, linux, notes) = (pick(), pick(), pick(), pick());
+    let (namespaces, filter, covers) = (pick(), pick(), pick());
+    let part = |spec: &Spec| spec.linux.clone().unwrap_or_default();
+    let mut mounts: Vec<Mount> = body.mounts.clone();
+    for _ in 0..random.below(4) {
+        mounts.extend_from_slice(&random.pick(specs).mounts);
+    }
+    let linux = Linux {
+        namespaces: part(&namespaces).namespaces,
+        seccomp: part(&filter).seccomp,
+        masked_paths: part(&covers).masked_paths,
+        readonly_paths: part(&covers).readonly_paths,
+        ..part(&linux)
+    };
+    let own = process.process.unwrap_or_default();
+    let process = Process {
+        no_new_privileges: random.below(2) == 0,
+        terminal: random.below(4) == 0,
+        capabilities: random.pick(specs).process.clone().and_then(|process| process.capabilities),
+        rlimits: random.pick(specs).process.clone().unwrap_or_default().rlimits,
+        user: random.pick(specs).process.clone().unwrap_or_default().user,
+        ..own
+    };
+    Spec { process: Some(process), linux: Some(linux), mounts, annotations: notes.annotations, ..body }
+}
+
+#[test]
+fn invariants_hold_for_random_specifications() {
+    // Those that compile, so that most mixtures do; the errors have tests of their own.
+    let compiles = |spec: &Spec| corpus::compile_with(spec, |compiled| compiled.is_ok());
+    let specs: Vec<Spec> = corpus::specs().into_iter().map(|(_, spec)| spec).filter(compiles).collect();
+    let mut random = Random::new(0x6875_736b);
+    let mut plans = 0;
+    for round in 0..20_000 {
+        let spec = mixed(&mut random, &specs);
+        corpus::compile_with(&spec, |compiled| {
+            if let Ok(compiled) = compiled {
+                plans += 1;
+                check(&spec, &compiled.steps);
+                assert!(!corpus::words(&compiled).contains('\r'), "round {round}: not one line a step");
+            }
+        });
+    }
+    println!("{plans} of 20000 mixtures are valid");
+    assert!(plans > 2_000, "{plans} of 20000 mixtures are valid: too few to mean something");
+}
+
+#[test]
+fn plans_are_short() {
+    for (name, spec) in corpus::specs() {
+        corpus::compile_with(&spec, |compiled| {
+            let Ok(compiled) = compiled else { return };
+            let process = spec.process.as_ref().map_or(0, |process| process.rlimits.len());
+            let own = compiled.steps.len() - process;
+            assert!(own <= 80, "{name}: {own} steps");
+        });
+    }
+}
+
+/// Damages a text: bytes changed, removed, doubled, pieces of another put in.
+fn damaged(random: &mut Random, text: &[u8], other: &[u8]) -> Vec<u8> {
+    let mut text = text.to_vec();
+    for _ in 0..=random.below(4) {
+        let at = random.below(text.len());
+        match random.below(6) {
+            0 => text[at] = random.next() as u8,
+            1 => text[at] = *random.pick(b"\"{}[]:,0123456789-ntf\\/ "),
+            2 => drop(text.remove(at)),
+            3 => text.insert(at, *random.pick(b"\"{}[]:,09-")),
+            4 => text.truncate(at.max(1)),
+            _ => {
+                let from = random.below(other.len());
+                let piece = &other[from..other.len().min(from + random.below(200))];
+                text.splice(at..at, piece.iter().copied());
+            }
+        }
+    }
+    text
+}
+
+#[test]
+fn nothing_panics_on_damaged_json() {
+    let texts: Vec<Vec<u8>> = corpus::all().into_iter().map(|config| config.text).collect();
+    let mut random = Random::new(42);
+    let (mut parsed, mut compiled) = (0, 0);
+    for _ in 0..60_000 {
+        let (text, other) = (random.pick(&texts).clone(), random.pick(&texts).clone());
+        let Ok(spec) = Spec::from_json(&damaged(&mut random, &text, &other)) else { continue };
+        parsed += 1;
+        compiled += usize::from(corpus::compile_with(&spec, |compiled| {
+            compiled.map(|compiled| corpus::words(&compiled)).is_ok()
+        }));
+    }
+    println!("{parsed} of 60000 are JSON of the right types, {compiled} come to a plan");
+    assert!(parsed > 1_000 && compiled > 100, "{parsed}, {compiled}: too few to mean something");
+}
+
+/// Puts another value in the place of one of a JSON document's.
+fn replace(random: &mut Random, value: &mut serde_json::Value) {
+    use serde_json::{Value, json};
+    let values = [
+        json!(0),
+        json!(-1),
+        json!(u64::MAX),
+        json!(1.5),
+        json!(null),
+        json!(true),
+        json!(""),
+        json!("\u{0}"),
+        json!("/../.."),
+        json!("x".repeat(5000)),
+        json!([]),
+        json!({}),
+        json!([null]),
+    ];
+    match value {
+        Value::Object(fields) if !fields.is_empty() && random.below(8) > 0 => {
+            let key = fields.keys().nth(random.below(fields.len())).cloned().unwrap_or_default();
+            if let Some(field) = fields.get_mut(&key) {
+                replace(random, field);
+            }
+        }
+        Value::Array(list) if !list.is_empty() && random.below(8) > 0 => {
+            let at = random.below(list.len());
+            replace(random, &mut list[at]);
+        }
+        other => *other = random.pick(&values).clone(),
+    }
+}
+
+#[test]
+fn nothing_panics_on_other_values() {
+    let parse = |config: corpus::Config| serde_json::from_slice(&config.text).ok();
+    let documents: Vec<serde_json::Value> = corpus::all().into_iter().filter_map(parse).collect();
+    let mut random = Random::new(7);
+    let mut compiled = 0;
+    for _ in 0..20_000 {
+        let mut document = random.pick(&documents).clone();
+        for _ in 0..=random.below(3) {
+            replace(&mut random, &mut document);
+        }
+        let Ok(spec) = Spec::from_json(document.to_string().as_bytes()) else { continue };
+        compiled += usize::from(corpus::compile_with(&spec, |compiled| match compiled {
+            Ok(compiled) => {
+                check(&spec, &compiled.steps);
+                true
+            }
+            Err(error) => {
+                assert!(!error.field().is_empty() && !error.to_string().contains('\n'), "{error}");
+                false
+            }
+        }));
+    }
+    assert!(compiled > 500, "{compiled} come to a plan: too few to mean something");
+}
