@@ -5,9 +5,11 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use sys::Errno;
 use sys::fs::{CWD, Mode, OFlags, openat};
-use sys::process::{Pid, test_kill_process};
+use sys::param::clock_ticks_per_second;
+use sys::process::{Pid, getpid, test_kill_process};
+use sys::time::{ClockId, clock_gettime};
 
-/// The process that a group lives and dies with. The name `run-ID-PID-START` says it, so that a later start
+/// The process that a group lives and dies with. The name `run-ID-PID-TIME` says it, so that a later start
 /// can remove what a killed one left behind, without any file beside the hierarchy.
 ///
 /// The number is that of the owner's pid namespace: groups of one parent must all come from one, as they do
@@ -18,19 +20,19 @@ pub struct Owner {
     pub id: String,
     /// The process.
     pub pid: Pid,
-    /// When it started, in clock ticks after boot (field 22 of /proc/PID/stat): a process of the same number
-    /// that started at another time is another process.
-    pub start: u64,
+    /// When it made the group, in clock ticks after boot: a process of the same number that started later (field 22
+    /// of /proc/PID/stat) is another process.
+    pub made: u64,
 }
 
 impl Owner {
-    /// The caller as the owner of a container: three system calls.
-    ///
-    /// # Errors
-    /// The kernel's, when /proc is not mounted.
-    pub fn caller(id: &str) -> sys::Result<Owner> {
-        let stat = Stat::read("/proc/self/stat")?;
-        Ok(Owner { id: id.to_string(), pid: stat.pid, start: stat.start })
+    /// The caller as the owner of a container that is made now.
+    pub fn caller(id: &str) -> Owner {
+        let now = clock_gettime(ClockId::Boottime);
+        let ticks = clock_ticks_per_second();
+        let (seconds, nanoseconds) = (now.tv_sec.unsigned_abs(), now.tv_nsec.unsigned_abs());
+        let made = seconds * ticks + nanoseconds * ticks / 1_000_000_000;
+        Owner { id: id.to_string(), pid: getpid(), made }
     }
 
     /// The name of the owner's group.
@@ -38,18 +40,18 @@ impl Owner {
     /// # Errors
     /// [`Invalid`] when the id cannot be part of the name of a group.
     pub fn format(&self) -> Result<Name, Invalid> {
-        Name::new(&format!("run-{}-{}-{}", self.id, self.pid.as_raw_pid(), self.start))
+        Name::new(&format!("run-{}-{}-{}", self.id, self.pid.as_raw_pid(), self.made))
     }
 
     /// The owner that a name says, or `None` for groups of another kind.
     pub fn parse(name: &str) -> Option<Owner> {
-        let (rest, start) = name.strip_prefix("run-")?.rsplit_once('-')?;
+        let (rest, made) = name.strip_prefix("run-")?.rsplit_once('-')?;
         let (id, pid) = rest.rsplit_once('-')?;
         let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        if id.is_empty() || !digits(pid) || !digits(start) {
+        if id.is_empty() || !digits(pid) || !digits(made) {
             return None;
         }
-        Some(Owner { id: id.to_string(), pid: Pid::from_raw(pid.parse().ok()?)?, start: start.parse().ok()? })
+        Some(Owner { id: id.to_string(), pid: Pid::from_raw(pid.parse().ok()?)?, made: made.parse().ok()? })
     }
 
     /// Whether the process still runs. In doubt it does: a process of another user may be hidden in /proc,
@@ -59,7 +61,7 @@ impl Owner {
             return false;
         }
         match Stat::read(&format!("/proc/{}/stat", self.pid.as_raw_pid())) {
-            Ok(stat) => stat.start == self.start && !stat.ended(),
+            Ok(stat) => stat.start <= self.made && !stat.ended(),
             Err(_) => true,
         }
     }
@@ -110,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_name_gives_its_owner_back() {
-        let owner = Owner { id: "web-1-2".into(), pid: Pid::from_raw(4711).expect("a pid"), start: 987_654 };
+        let owner = Owner { id: "web-1-2".into(), pid: Pid::from_raw(4711).expect("a pid"), made: 987_654 };
         let name = owner.format().expect("a name");
         assert_eq!(name.as_str(), "run-web-1-2-4711-987654");
         assert_eq!(Owner::parse(name.as_str()), Some(owner));
@@ -145,18 +147,17 @@ mod tests {
 
     #[test]
     fn the_caller_is_alive_and_a_reused_number_is_not_the_owner() {
-        let owner = Owner::caller("x").expect("/proc");
+        let owner = Owner::caller("x");
         assert!(owner.is_alive());
         assert!(Owner::keeps(owner.format().expect("a name").as_str()));
-        assert!(!Owner { start: owner.start + 1, ..owner }.is_alive());
+        assert!(!Owner { made: owner.made / 2, ..owner }.is_alive(), "made before the process was there");
     }
 
     #[test]
     fn a_process_that_has_been_waited_for_or_only_waits_for_that_is_not_alive() {
         let mut child = std::process::Command::new("/bin/true").spawn().expect("true");
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).expect("a pid");
-        let start = Stat::read(&format!("/proc/{}/stat", child.id())).expect("its stat").start;
-        let owner = Owner { id: "x".into(), pid, start };
+        let owner = Owner { pid, ..Owner::caller("x") };
         while !Stat::read(&format!("/proc/{}/stat", child.id())).expect("its stat").ended() {
             std::thread::sleep(std::time::Duration::from_millis(1));
         }

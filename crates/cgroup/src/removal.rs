@@ -24,7 +24,7 @@ impl Group {
     ///
     /// # Errors
     /// [`Error`] of action `Remove` or `Wait`: EBUSY or ETIMEDOUT when processes are still in it.
-    pub fn remove(self, parent: BorrowedFd<'_>, patience: Duration) -> Result<(), Error> {
+    pub fn remove(&self, parent: BorrowedFd<'_>, patience: Duration) -> Result<(), Error> {
         let deadline = Deadline::after(patience);
         loop {
             match unlinkat(parent, self.name().as_str(), AtFlags::REMOVEDIR) {

@@ -28,7 +28,8 @@ fn difference(then: &str, now: &str) -> String {
     let (then, now): (Vec<&str>, Vec<&str>) = (then.lines().collect(), now.lines().collect());
     let start = then.iter().zip(&now).take_while(|(one, other)| one == other).count();
     let rest = then.len().min(now.len()) - start;
-    let end = then.iter().rev().zip(now.iter().rev()).take(rest).take_while(|(one, other)| one == other).count();
+    let end =
+        then.iter().rev().zip(now.iter().rev()).take(rest).take_while(|(one, other)| one == other).count();
     let mut text = String::new();
     let before = start.saturating_sub(2)..start;
     text.extend(then[before].iter().map(|line| format!("   {line}\n")));
@@ -81,7 +82,8 @@ fn errors_are_where_they_are_expected_and_name_a_field() {
         assert_eq!(config.name.starts_with("error-"), ending == "error", "{}: {text}", config.name);
         if ending == "error" && !config.name.starts_with("error-json") {
             let field = text.split([':', ' ', '[']).next().unwrap_or_default();
-            let known = ["ociVersion", "hostname", "domainname", "hooks", "mounts", "device", "process", "linux"];
+            let known =
+                ["ociVersion", "hostname", "domainname", "hooks", "mounts", "device", "process", "linux"];
             let known = known.contains(&field) || ["solaris", "windows", "vm", "zos"].contains(&field);
             assert!(known || field.contains('.'), "{}: {text:?} begins with no field", config.name);
             assert_eq!(text.lines().count(), 1, "{}: {text:?}", config.name);

@@ -19,10 +19,13 @@ const fn mounts(step: &Step<'_>) -> bool {
             | Step::EmptyRoot { .. }
             | Step::Overlay(_)
             | Step::Mount(_)
+            | Step::MountInPlace(_)
             | Step::Bind(_)
             | Step::Device { .. }
             | Step::Mask { .. }
             | Step::Protect { .. }
+            | Step::Split { .. }
+            | Step::Seal
             | Step::MaskBelow { .. }
             | Step::ProtectBelow { .. }
             | Step::SetRoot { .. }
@@ -84,7 +87,10 @@ fn check_places(steps: &[Step<'_>]) {
             Step::Device { .. } | Step::Directory { .. } | Step::Symlink { .. } => {
                 assert_eq!(entered, Some(FileSystem::Tmpfs), "{step}");
             }
-            Step::Mask { .. } | Step::Protect { .. } => {
+            Step::MountInPlace(mount) => {
+                assert!(entered.is_some() && !mount.target.to_bytes().starts_with(b"/"), "{step}");
+            }
+            Step::Mask { .. } | Step::Protect { .. } | Step::Split { .. } | Step::Seal => {
                 assert!(matches!(entered, Some(FileSystem::Proc | FileSystem::Sysfs)), "{step}");
             }
             _ => {}
@@ -94,7 +100,7 @@ fn check_places(steps: &[Step<'_>]) {
         {
             assert_eq!(mount.links, Links::Refused, "{step}: CVE-2019-19921");
         }
-        if let Step::Mask { name, .. } | Step::Protect { name, .. } = step {
+        if let Step::Mask { name, .. } | Step::Protect { name } | Step::Split { name } = step {
             assert!(!name.to_bytes().split(|byte| *byte == b'/').any(|part| part == b".."), "{step}");
         }
     }
@@ -120,9 +126,12 @@ fn check_identity(spec: &Spec, steps: &[Step<'_>], pivot: usize) {
     for number in all(steps, |step| matches!(step, Step::Ambient(_) | Step::NoNewPrivileges)) {
         assert!(capabilities < number, "{}", steps[number]);
     }
-    for number in all(steps, |step| matches!(step, Step::Limit(_) | Step::Umask(_))) {
+    for number in all(steps, |step| matches!(step, Step::Limit(_))) {
         assert!(pivot < number && number < user, "{}: needs the rights of root", steps[number]);
     }
+    // What is made on the way has the modes that the plan says, whatever the caller's mask is.
+    let umask = all(steps, |step| matches!(step, Step::Umask(_)));
+    assert!(all(steps, mounts).iter().all(|mount| umask[0] < *mount), "mounted under the caller's umask");
     for number in all(steps, |step| matches!(step, Step::DieWithCaller(_))) {
         assert!(user < number && capabilities < number, "the change of user clears PR_SET_PDEATHSIG");
     }
@@ -216,6 +225,9 @@ fn plans_are_short() {
 fn damaged(random: &mut Random, text: &[u8], other: &[u8]) -> Vec<u8> {
     let mut text = text.to_vec();
     for _ in 0..=random.below(4) {
+        if text.is_empty() {
+            break;
+        }
         let at = random.below(text.len());
         match random.below(6) {
             0 => text[at] = random.next() as u8,

@@ -1,7 +1,8 @@
 //! The last step.
 
 use sys::Errno;
-use sys::exec::{execve, exists};
+use sys::exec::{execve, execveat, exists};
+use sys::fd::BorrowedFd;
 
 use crate::perform::Fault;
 use crate::resolve::PathBuffer;
@@ -9,7 +10,10 @@ use crate::{Call, Execute};
 
 /// Becomes the program, or says why not. Without a slash the name is looked for as execvp(3) does it: a
 /// directory that cannot be searched is passed over, and remembered.
-pub fn execute(program: &Execute<'_>) -> Fault {
+pub fn execute(program: &Execute<'_>, opened: Option<BorrowedFd<'_>>) -> Fault {
+    if let Some(file) = opened {
+        return Fault { call: Call::Execute, errno: execveat(file, program.argv, program.envp) };
+    }
     let file = program.file.to_bytes();
     if file.contains(&b'/') {
         return explain(program.file, execve(program.file, program.argv, program.envp));

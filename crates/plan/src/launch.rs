@@ -2,12 +2,12 @@
 
 use sys::Result;
 use sys::clone::{Child, Namespaces, Setup, Side};
-use sys::fd::{AsFd, BorrowedFd};
+use sys::fd::{AsFd, BorrowedFd, IntoRawFd};
 use sys::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
 use crate::perform::{Fault, Performer};
 use crate::wire::Channel;
-use crate::{Call, Failure, Plan};
+use crate::{Call, Failure, Plan, Step};
 
 /// What a child is cloned with; the rest is its plan.
 #[derive(Clone, Copy, Debug)]
@@ -67,12 +67,17 @@ pub fn launch(launch: Launch<'_>) -> Result<Launched> {
     let side = unsafe { sys::clone::clone3(&setup)? };
     match side {
         Side::Parent(child) => Ok(Launched { child, channel: Channel::new(ours) }),
-        Side::Child(prepared) => {
-            // Else the child would hold its caller's end, and never see it close.
-            sys::clone::close_copy(ours, &setup);
+        Side::Child(child, prepared) => {
+            // Else the child would hold its caller's end, and never see it close. Without a pause it looks
+            // only after it has closed everything.
+            if launch.plan.steps.iter().any(|step| matches!(step, Step::Pause(_))) {
+                sys::clone::close_copy(ours, &setup);
+            } else {
+                let _ = ours.into_raw_fd();
+            }
             let channel = Channel::new(theirs);
             let (step, fault) = match prepared {
-                Ok(()) => Performer::new(&channel).run(launch.plan),
+                Ok(()) => Performer::new(&channel, child).run(launch.plan),
                 Err(errno) => (0, Fault { call: Call::Descriptors, errno }),
             };
             let _ = channel.fail(Failure { step, call: fault.call, errno: fault.errno });

@@ -127,13 +127,7 @@ impl Performer<'_> {
     }
 
     pub fn mount_in_place(new: &Mount<'_>) -> Outcome<()> {
-        match mount_at(new.target, new) {
-            Err(Fault { call: Call::Mount, errno: Errno::NOENT }) => {
-                at(Call::Make, sys::fs::mkdirat(CWD, new.target, Mode::from_raw_mode(0o755)))?;
-                mount_at(new.target, new)
-            }
-            result => result,
-        }
+        mount_at(new.target, new)
     }
 
     pub fn bind(&self, bind: &Bind<'_>) -> Outcome<()> {
@@ -150,6 +144,14 @@ impl Performer<'_> {
         let target = open_or_make(self.root()?, bind.target, Links::Within, kind)?;
         refuse_proc(target.as_fd(), bind.target)?;
         attach(tree.as_fd(), target.as_fd())
+    }
+
+    pub fn open_program(&mut self, path: &CStr) -> Outcome<()> {
+        let how = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+        let tree = at(Call::OpenTree, open_tree(CWD, path, how))?;
+        set_all(tree.as_fd(), Depth::One, Attributes::READ_ONLY)?;
+        self.program = Some(tree);
+        Ok(())
     }
 
     pub fn set_root(&self, set: Attributes) -> Outcome<()> {

@@ -4,7 +4,8 @@ use core::cell::Cell;
 use core::ffi::CStr;
 
 use sys::Errno;
-use sys::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd};
+use sys::clone::InChild;
+use sys::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
 use sys::fs::{Mode, OFlags, ResolveFlags, fstatfs, openat, openat2};
 
 use crate::wire::Channel;
@@ -34,6 +35,9 @@ pub struct Performer<'c> {
     pub scratch: Option<OwnedFd>,
     /// Where the last [`Step::Enter`] led to.
     pub place: Option<OwnedFd>,
+    /// The program to become, where it is one of the host's.
+    pub program: Option<OwnedFd>,
+    child: InChild,
     /// How many descriptors have been left to the exec to close.
     left_open: Cell<u8>,
 }
@@ -42,8 +46,16 @@ pub struct Performer<'c> {
 const LEFT_OPEN: u8 = 16;
 
 impl<'c> Performer<'c> {
-    pub const fn new(channel: &'c Channel) -> Self {
-        Self { channel, root: None, scratch: None, place: None, left_open: Cell::new(0) }
+    pub const fn new(channel: &'c Channel, child: InChild) -> Self {
+        Self {
+            channel,
+            root: None,
+            scratch: None,
+            place: None,
+            program: None,
+            child,
+            left_open: Cell::new(0),
+        }
     }
 
     /// Performs the steps; returns only when one of them did not happen, with its number.
@@ -59,7 +71,7 @@ impl<'c> Performer<'c> {
         (number, Fault { call: Call::Execute, errno: Errno::NOEXEC })
     }
 
-    /// Is done with a descriptor. All of them are close-on-exec, so the first few are left to the exec.
+    /// Is done with a descriptor. The first few are left to [`Step::CloseOthers`], or to the exec.
     pub fn spend(&self, descriptor: OwnedFd) {
         if self.left_open.get() < LEFT_OPEN {
             self.left_open.set(self.left_open.get() + 1);
@@ -130,9 +142,21 @@ impl<'c> Performer<'c> {
                 at(Call::Signal, sys::signals::reset_to_default(reset))?;
                 at(Call::Signal, sys::signals::block(sys::signals::SignalSet::EMPTY)).map(drop)
             }
-            Step::CloseOnExec(first) => at(Call::Close, sys::clone::close_on_exec_from(first)),
-            Step::Execute(ref program) => Err(crate::execute::execute(program)),
+            Step::OpenProgram { path } => self.open_program(path),
+            Step::CloseOthers => self.close_others(),
+            Step::Execute(ref program) => {
+                Err(crate::execute::execute(program, self.program.as_ref().map(AsFd::as_fd)))
+            }
         }
+    }
+
+    fn close_others(&mut self) -> Outcome<()> {
+        for descriptor in [self.root.take(), self.scratch.take(), self.place.take()].into_iter().flatten() {
+            let _ = descriptor.into_raw_fd(); // closed with the rest
+        }
+        let channel = self.channel.as_fd().as_raw_fd();
+        let program = self.program.as_ref().map_or(channel, |program| program.as_raw_fd());
+        at(Call::Close, self.child.close_all_but(&mut [channel, program]))
     }
 
     /// Asks for the signal first and looks then: a caller that ends in between is seen by the look. The

@@ -111,7 +111,8 @@ impl Step<'_> {
                 }
                 numbers.try_for_each(|number| write!(f, " {number}"))
             }
-            Self::CloseOnExec(first) => write!(f, "close descriptors from {first} at exec"),
+            Self::OpenProgram { path } => write!(f, "open program {}, read-only", Text(path)),
+            Self::CloseOthers => f.write_str("close descriptors from 3"),
             Self::Execute(ref program) => program.fmt(f),
             _ => Ok(()),
         }

@@ -59,7 +59,7 @@ pub enum Step<'a> {
     Overlay(Overlay<'a>),
     /// Mounts a new file system of type `kind` at `target`.
     Mount(Mount<'a>),
-    /// The same, where the mount's target is a name in the place, which is made if it is missing.
+    /// The same, where the mount's target is a name in the place.
     MountInPlace(Mount<'a>),
     /// Binds a file or directory of the host at `target`.
     Bind(Bind<'a>),
@@ -218,8 +218,16 @@ pub enum Step<'a> {
         /// Which are reset.
         reset: SignalSet,
     },
-    /// Every descriptor from this number up is closed by the exec.
-    CloseOnExec(u32),
+    /// Opens a program of the host that the last step becomes, through a read-only mount that is nowhere: who
+    /// opens /proc/PID/exe cannot write to it (CVE-2019-5736).
+    OpenProgram {
+        /// A path of the host.
+        path: &'a CStr,
+    },
+    /// Closes every descriptor but 0, 1, 2, the channel's and the program's. Before [`Step::Chdir`] and
+    /// [`Step::Execute`]: an open descriptor is a way out of the root for whoever names
+    /// /proc/self/fd/N (CVE-2024-21626).
+    CloseOthers,
     /// execve(2); where `file` has no slash it is looked for in `search`.
     Execute(Execute<'a>),
 }
@@ -349,7 +357,7 @@ pub struct Limit {
     pub hard: Option<u64>,
 }
 
-/// The program that the child becomes.
+/// The program that the child becomes, unless a [`Step::OpenProgram`] has opened it.
 #[derive(Clone, Copy, Debug)]
 pub struct Execute<'a> {
     /// Path, or name without a slash.

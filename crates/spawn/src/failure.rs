@@ -193,6 +193,7 @@ fn hint(step: &Step<'_>, failure: Failure) -> Option<&'static str> {
                 "the kernel allows this only where all of the host's /proc and /sys is visible (not inside most containers)",
             )
         }
+        (Step::SetCapabilities { .. }, _, Errno::PERM) => Some("husk itself does not have all of them"),
         (Step::User { .. }, _, Errno::INVAL) => Some("the id has no mapping in this user namespace"),
         (Step::Limit(_), _, Errno::PERM) => Some("raising a hard limit needs CAP_SYS_RESOURCE"),
         (Step::Bind(_), Call::OpenTree, Errno::NOENT) => Some("the source of a bind must exist"),

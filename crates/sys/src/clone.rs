@@ -60,7 +60,7 @@ pub enum Side {
     /// The caller, with its new child.
     Parent(Child),
     /// The child itself; whether its descriptors are as asked.
-    Child(Result<()>),
+    Child(InChild, Result<()>),
 }
 
 /// A child process, held by a pidfd: a signal or a wait through it never reaches a recycled pid.
@@ -117,7 +117,7 @@ pub struct Setup<'a> {
 /// The child has one thread, whichever others the caller had, and locks that those held stay held.
 /// Until it has called execve or exit it may therefore use nothing that takes a lock: no allocation,
 /// no stdio, no libc function that is not async-signal-safe. Where `keep` is given, it may use no
-/// descriptor of the caller's but that one.
+/// descriptor of the caller's but that one; and after [`InChild::close_all_but`] none at all but those kept.
 pub unsafe fn clone3(setup: &Setup<'_>) -> Result<Side> {
     let mut pidfd: RawFd = -1;
     let mut args = CloneArgs {
@@ -134,7 +134,7 @@ pub unsafe fn clone3(setup: &Setup<'_>) -> Result<Side> {
     let answer = unsafe { syscall!(Sysno::clone3, &raw const args, size_of::<CloneArgs>()) };
     let pid = check(answer)?;
     Ok(match Pid::from_raw(pid as i32) {
-        None => Side::Child(take_descriptors(setup)),
+        None => Side::Child(InChild(()), take_descriptors(setup)),
         // SAFETY: the kernel has just put a new descriptor there, which nobody else knows of.
         Some(pid) => Side::Parent(Child { pid, pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) } }),
     })
@@ -160,6 +160,33 @@ fn take_descriptors(setup: &Setup<'_>) -> Result<()> {
     Ok(())
 }
 
+/// What only a cloned child has: the right to close descriptors that it does not own, its copies of its
+/// caller's.
+#[derive(Debug)]
+pub struct InChild(());
+
+impl InChild {
+    /// close_range(2) around `keep`: closes every other descriptor above 2. Not only at the exec: until then a
+    /// descriptor is a path (/proc/self/fd/4/../..) that leads out of the container (CVE-2024-21626).
+    ///
+    /// # Errors
+    /// Those of close_range(2).
+    pub fn close_all_but(&self, keep: &mut [RawFd]) -> Result<()> {
+        keep.sort_unstable();
+        let mut first = 3;
+        for fd in keep.iter().filter_map(|fd| usize::try_from(*fd).ok()) {
+            if fd > first {
+                // SAFETY: by the contract of `clone3` the child uses none of them from here on.
+                check(unsafe { syscall!(Sysno::close_range, first, fd - 1, 0usize) })?;
+            }
+            first = first.max(fd + 1);
+        }
+        // SAFETY: as above.
+        check(unsafe { syscall!(Sysno::close_range, first, u32::MAX as usize, 0usize) })?;
+        Ok(())
+    }
+}
+
 /// In the child: closes its copy of a descriptor, unless [`clone3`] has closed it by `setup` already.
 pub fn close_copy(fd: OwnedFd, setup: &Setup<'_>) {
     if setup.keep.is_some() {
@@ -173,15 +200,4 @@ pub fn leave(code: u8) -> ! {
         // SAFETY: it does not return and touches no memory.
         let _ = unsafe { syscall!(Sysno::exit_group, usize::from(code)) };
     }
-}
-
-/// close_range(2) with CLOSE_RANGE_CLOEXEC: every descriptor from `first` up is closed by the next execve.
-///
-/// # Errors
-/// Those of close_range(2).
-pub fn close_on_exec_from(first: u32) -> Result<()> {
-    const CLOSE_RANGE_CLOEXEC: usize = 4;
-    // SAFETY: only sets flags; an owner of a descriptor goes on owning it.
-    check(unsafe { syscall!(Sysno::close_range, first as usize, u32::MAX as usize, CLOSE_RANGE_CLOEXEC) })?;
-    Ok(())
 }

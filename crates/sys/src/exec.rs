@@ -4,6 +4,7 @@ use core::ffi::{CStr, c_char};
 use core::marker::PhantomData;
 use core::ptr;
 
+use rustix::fd::{AsRawFd, BorrowedFd};
 use syscalls::{Sysno, syscall};
 
 use crate::{Errno, Result};
@@ -55,6 +56,25 @@ pub fn execve(path: &CStr, argv: &[Argument<'_>], envp: &[Argument<'_>]) -> Errn
     match crate::check(answer) {
         Err(errno) => errno,
         Ok(_) => Errno::INVAL, // execve does not return on success
+    }
+}
+
+/// execveat(2) with AT_EMPTY_PATH: becomes the program that `file` is a descriptor of. Returns only when that
+/// did not work out.
+///
+/// Both vectors must end with [`Argument::END`]; one that does not is EINVAL.
+pub fn execveat(file: BorrowedFd<'_>, argv: &[Argument<'_>], envp: &[Argument<'_>]) -> Errno {
+    const AT_EMPTY_PATH: usize = 0x1000;
+    let ended = |vector: &[Argument<'_>]| vector.last().is_some_and(|entry| entry.0.is_null());
+    if !ended(argv) || !ended(envp) {
+        return Errno::INVAL;
+    }
+    let (fd, empty) = (file.as_raw_fd(), c"".as_ptr());
+    // SAFETY: the path is empty, every entry is a C string that outlives the call; both vectors end with a null.
+    let answer = unsafe { syscall!(Sysno::execveat, fd, empty, argv.as_ptr(), envp.as_ptr(), AT_EMPTY_PATH) };
+    match crate::check(answer) {
+        Err(errno) => errno,
+        Ok(_) => Errno::INVAL, // execveat does not return on success
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use sys::strerror::describe;
+
 /// A failure in one line: what, on what, why, and a hint where one helps.
 #[derive(Debug)]
 pub struct Failure {
@@ -14,6 +16,16 @@ impl Failure {
     /// husk's own: exit code 125.
     pub fn ours(text: impl Into<String>) -> Self {
         Self { text: text.into(), hint: None, code: 125 }
+    }
+
+    /// What the standard library says of a file, in the words of errno(3) alone.
+    pub fn io(what: impl fmt::Display, error: &std::io::Error) -> Self {
+        match error.raw_os_error() {
+            Some(number) => {
+                Self::ours(format!("{what}: {}", describe(sys::Errno::from_raw_os_error(number))))
+            }
+            None => Self::ours(format!("{what}: {error}")),
+        }
     }
 
     /// A command line that makes no sense.

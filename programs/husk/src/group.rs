@@ -70,9 +70,7 @@ pub fn make(place: Place, id: &str, limits: &Limits) -> Result<Option<Home>, Fai
         Place::Nowhere(_) if *limits == Limits::default() => return Ok(None),
         Place::Nowhere(failure) => return Err(failure),
     };
-    let owner = Owner::caller(id)
-        .map_err(|errno| Failure::ours(format!("/proc/self/stat: {}", sys::strerror::describe(errno))))?;
-    let name = owner.format().map_err(|error| Failure::ours(error.to_string()))?;
+    let name = Owner::caller(id).format().map_err(|error| Failure::ours(error.to_string()))?;
     let group = match parent.create(&name, limits) {
         // A kernel without swap accounting has no such file, and nothing that could be limited by it.
         Err(error) if error.errno == Errno::NOENT && error.file == "memory.swap.max" => {

@@ -59,7 +59,7 @@ pub fn layers() -> Result<Vec<HostLayer>, Failure> {
 /// something mounted below it, as `/` does; so each directory of `/` gets its own, or is shown read-only.
 pub fn layers_by_directory() -> Result<Vec<HostLayer>, Failure> {
     let mounts = mounts()?;
-    let failed = |error: std::io::Error| Failure::ours(format!("/: {error}"));
+    let failed = |error: std::io::Error| Failure::io("/", &error);
     let mut layers = Vec::new();
     let mut entries: Vec<PathBuf> = std::fs::read_dir("/")
         .map_err(failed)?
@@ -114,7 +114,7 @@ fn of_host(mounts: &[Mounted]) -> Vec<&Mounted> {
 
 fn mounts() -> Result<Vec<Mounted>, Failure> {
     let path = "/proc/self/mountinfo";
-    let text = std::fs::read(path).map_err(|error| Failure::ours(format!("{path}: {error}")))?;
+    let text = std::fs::read(path).map_err(|error| Failure::io(path, &error))?;
     Ok(parse(&String::from_utf8_lossy(&text)))
 }
 

@@ -2,6 +2,7 @@
 
 use std::ffi::CString;
 use std::io::Read as _;
+use std::os::fd::AsRawFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
@@ -140,20 +141,22 @@ fn read_below(rootfs: &Path, name: &str) -> Result<String, Failure> {
     let path = CString::new(rootfs.as_os_str().as_bytes()).map_err(|_| failed(Errno::INVAL))?;
     let directory = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let root = openat(CWD, path.as_c_str(), directory, Mode::empty()).map_err(failed)?;
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let place = OFlags::PATH | OFlags::CLOEXEC;
     let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-    let file = match openat2(&root, name, flags, Mode::empty(), resolve) {
-        Ok(file) => file,
+    let place = match openat2(&root, name, place, Mode::empty(), resolve) {
+        Ok(place) => place,
         Err(Errno::NOENT | Errno::NOTDIR) => return Ok(String::new()),
         Err(errno) => return Err(failed(errno)),
     };
-    let stat = fstat(&file).map_err(failed)?;
+    // Opening a device or a fifo has effects: the type is known first, and the same file is opened then.
+    let stat = fstat(&place).map_err(failed)?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return Err(Failure::ours(format!("{}: not a regular file", shown.display())));
     }
+    let told = |error: std::io::Error| Failure::io(shown.display(), &error);
+    let again = format!("/proc/self/fd/{}", place.as_raw_fd());
     let mut bytes = Vec::new();
-    let read = std::fs::File::from(file).take(LARGEST + 1).read_to_end(&mut bytes);
-    read.map_err(|error| Failure::ours(format!("{}: {error}", shown.display())))?;
+    std::fs::File::open(again).map_err(told)?.take(LARGEST + 1).read_to_end(&mut bytes).map_err(told)?;
     if bytes.len() as u64 > LARGEST {
         return Err(Failure::ours(format!("{}: larger than 4 MiB", shown.display())));
     }

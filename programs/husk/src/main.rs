@@ -47,7 +47,7 @@ pub(crate) fn show(text: &str) -> Result<u8, Failure> {
     match std::io::stdout().write_all(text.as_bytes()) {
         Ok(()) => Ok(0),
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(0),
-        Err(error) => Err(Failure::ours(format!("standard output: {error}"))),
+        Err(error) => Err(Failure::io("standard output", &error)),
     }
 }
 

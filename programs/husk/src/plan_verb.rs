@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use oci::{Arena, CgroupView, Groups, Lifetime, Privilege, RootSource, Setting, Spec, Terminal};
+use oci::{Arena, CgroupView, Groups, Lifetime, Nodes, Privilege, RootSource, Setting, Spec, Terminal};
 use plan::{Plan, Standard};
 
 use crate::failure::Failure;
@@ -13,7 +13,7 @@ const LARGEST: u64 = 16 << 20;
 /// The plan of the bundle at `path`, a directory or its config.json, as text.
 pub fn print(path: &Path) -> Result<String, Failure> {
     let file = if path.is_dir() { path.join("config.json") } else { path.to_path_buf() };
-    let failed = |error: std::io::Error| Failure::ours(format!("{}: {error}", file.display()));
+    let failed = |error: std::io::Error| Failure::io(file.display(), &error);
     let size = std::fs::metadata(&file).map_err(failed)?.len();
     if size > LARGEST {
         return Err(Failure::ours(format!("{}: larger than 16 MiB", file.display())));
@@ -36,6 +36,8 @@ pub fn print(path: &Path) -> Result<String, Failure> {
         cgroup: CgroupView::Own,
         filter: None,
         lifetime: Lifetime::Free,
+        nodes: Nodes::DeadBesideOwnDev,
+        program: None,
         host_devices: &[],
     };
     let arena = Arena::new();

@@ -80,7 +80,7 @@ fn text(maps: &[IdMapping]) -> String {
 
 fn put(pid: i32, file: &str, value: &str) -> Result<(), Failure> {
     let path = format!("/proc/{pid}/{file}");
-    std::fs::write(&path, value).map_err(|error| Failure::ours(format!("{path}: {error}")))
+    std::fs::write(&path, value).map_err(|error| Failure::io(&path, &error))
 }
 
 /// The first range of a user in subuid(5) or subgid(5), by number or by name.
@@ -121,7 +121,7 @@ fn execute(words: &[String]) -> Result<u8, Failure> {
         words.iter().map(|word| Argument::new(word)).chain([Argument::END]).collect();
     let file = words[0].as_c_str();
     let steps = [
-        Step::CloseOnExec(3),
+        Step::CloseOthers,
         Step::Signals { reset: sys::signals::SignalSet::EMPTY },
         Step::Execute(plan::Execute { file, search: c"", argv: &argv, envp: &[Argument::END] }),
     ];

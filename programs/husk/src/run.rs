@@ -3,16 +3,17 @@
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 
-use oci::profile::Ids;
-use oci::{Arena, Compiled, Lifetime, Privilege, RootSource, Setting, Terminal};
+use oci::profile::{Confinement, Ids};
+use oci::{Arena, Compiled, Lifetime, Nodes, Privilege, RootSource, Setting, Terminal};
 use plan::Standard;
 use session::{Ended, RawMode, Session};
 use spawn::{Caller, Exit, Launch, Others, Pause, Plan, Stopped};
 use sys::clone::{Child, Namespaces};
 use sys::fd::{AsFd, OwnedFd};
+use sys::privilege::Capabilities;
 use sys::strerror::describe;
 
-use crate::arguments::{Action, Background, Changes, Run};
+use crate::arguments::{Action, Background, Changes, Init, Run};
 use crate::failure::Failure;
 use crate::group::{self, Home, Place};
 use crate::identity::{self, Identity};
@@ -56,6 +57,16 @@ impl<'r> Container<'r> {
         Ok(Self { run, id: run.id.clone().unwrap_or_else(|| digits.clone()), digits, uid, maps, terminal })
     }
 
+    /// Only where more than the usual is asked for does it matter what there is to give.
+    fn own_capabilities(&self) -> Result<Capabilities, Failure> {
+        let usual = self.run.confinement.is_none() && self.run.capabilities.is_empty();
+        if usual || self.maps.is_some() {
+            return Ok(Capabilities::ALL);
+        }
+        let sets = sys::thread::capabilities(None).map_err(|errno| failed("capget", errno))?;
+        Ok(Capabilities(sets.permitted.bits()))
+    }
+
     const fn privilege(&self) -> Privilege {
         match &self.maps {
             None => Privilege::Full,
@@ -71,13 +82,19 @@ impl<'r> Container<'r> {
         };
         let host = Host {
             digits: self.digits.clone(),
+            capabilities: self.own_capabilities()?,
             term: self.terminal.map(|_| std::env::var_os("TERM").unwrap_or_else(|| "xterm".into())),
         };
         let ids = match &self.maps {
             None => Ids::Caller,
             Some(maps) => Ids::Mapped { uids: &maps.uids, gids: &maps.gids },
         };
-        let spec = specification::spec(self.run, ids, &identity, &host)?;
+        let mut spec = specification::spec(self.run, ids, &identity, &host)?;
+        let init = self.run.init.map(|Init| minit()).transpose()?;
+        if let (Some(_), Some(process)) = (&init, &mut spec.process) {
+            // Under this name it is an init for one command, and nothing else.
+            process.args.splice(0..0, ["docker-init".into(), "--".into()]);
+        }
         let layers = match (&rootfs, &self.maps) {
             (Some(_), _) => Vec::new(),
             (None, None) => host_root::layers()?,
@@ -99,6 +116,11 @@ impl<'r> Container<'r> {
             cgroup: place.view(),
             filter: filter.as_ref(),
             lifetime: Lifetime::Caller,
+            nodes: match self.run.confinement {
+                Some(Confinement::Privileged) => Nodes::DeadBesideOwnDev,
+                _ => Nodes::Dead,
+            },
+            program: init.as_deref(),
             host_devices: &devices,
         };
         let arena = Arena::new();
@@ -221,12 +243,22 @@ fn wanted_terminal(run: &Run) -> Option<Terminal> {
     Some(Terminal { replace: Standard(1 | out | err) })
 }
 
+/// The init that `--init` means: beside husk itself.
+fn minit() -> Result<PathBuf, Failure> {
+    let husk = std::env::current_exe().map_err(|error| Failure::io("/proc/self/exe", &error))?;
+    let path = husk.with_file_name("minit");
+    match path.is_file() {
+        true => Ok(path),
+        false => Err(Failure::ours(format!("--init: {}: No such file or directory", path.display()))),
+    }
+}
+
 /// Plans do not depend on a working directory.
 fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     match path.is_absolute() {
         true => Ok(path.to_path_buf()),
         false => std::path::absolute(path)
-            .map_err(|error| Failure::ours(format!("root file system {}: {error}", path.display()))),
+            .map_err(|error| Failure::io(format!("root file system {}", path.display()), &error)),
     }
 }
 

@@ -41,6 +41,8 @@ pub struct Host {
     pub digits: String,
     /// TERM, where the container gets a terminal.
     pub term: Option<OsString>,
+    /// What husk itself may give away; in a user namespace of its own, a container may have everything.
+    pub capabilities: Capabilities,
 }
 
 /// A mount that was asked for replaces a default one of the same place.
@@ -70,7 +72,7 @@ fn set_process(run: &Run, identity: &Identity, host: &Host, process: &mut Proces
     process.user.additional_gids.clone_from(&identity.groups);
     process.rlimits.clone_from(&run.rlimits);
     if let Some(names) = &mut process.capabilities {
-        change_capabilities(run, identity, names)?;
+        change_capabilities(run, identity, host.capabilities, names)?;
     }
     Ok(())
 }
@@ -86,14 +88,20 @@ fn set_variable(env: &mut Vec<OsString>, entry: &OsString) {
 }
 
 /// As Docker has it: ALL first, wherever it stands; then single ones are added, then dropped.
-fn change_capabilities(run: &Run, identity: &Identity, names: &mut CapabilityNames) -> Result<(), Failure> {
+fn change_capabilities(
+    run: &Run,
+    identity: &Identity,
+    ours: Capabilities,
+    names: &mut CapabilityNames,
+) -> Result<(), Failure> {
     let mut set = Capabilities::NONE;
     for name in &names.bounding {
         set = Capabilities::named(name).map_or(set, |one| set.with(one));
     }
     let all = |change| run.capabilities.iter().any(|(one, name)| *one == change && is_all(name));
-    if all(Change::Add) {
-        set = Capabilities::ALL;
+    // All is all that there is to give.
+    if all(Change::Add) || run.confinement == Some(Confinement::Privileged) {
+        set = ours;
     }
     if all(Change::Drop) {
         set = Capabilities::NONE;
@@ -103,6 +111,9 @@ fn change_capabilities(run: &Run, identity: &Identity, names: &mut CapabilityNam
             let option = if wanted == Change::Add { "--cap-add" } else { "--cap-drop" };
             let unknown = || Failure::usage(format!("{option} {name:?}: no capability; see capabilities(7)"));
             let one = Capabilities::named(name).ok_or_else(unknown)?;
+            if wanted == Change::Add && !ours.contains(one) {
+                return Err(Failure::ours(format!("{option} {name}: husk itself does not have it")));
+            }
             set = if wanted == Change::Add { set.with(one) } else { set.without(one) };
         }
     }

@@ -27,7 +27,7 @@ impl State {
             }
         };
         let directory = base.join("husk").join("run").join(id);
-        let failed = |error: std::io::Error| Failure::ours(format!("{}: {error}", directory.display()));
+        let failed = |error: std::io::Error| Failure::io(directory.display(), &error);
         if let Some(parent) = directory.parent() {
             fs::create_dir_all(parent).map_err(failed)?;
         }
@@ -80,6 +80,6 @@ impl State {
         let temporary = self.directory.join(format!(".{name}"));
         fs::write(&temporary, format!("{value}\n"))
             .and_then(|()| fs::rename(&temporary, &path))
-            .map_err(|error| Failure::ours(format!("{}: {error}", path.display())))
+            .map_err(|error| Failure::io(path.display(), &error))
     }
 }

@@ -29,7 +29,11 @@ pub fn bind(text: &str) -> Result<Mount, Failure> {
     if !options.iter().any(|option| option == "dev") {
         options.push(String::from("nodev"));
     }
-    let (source, destination) = (source.into(), destination.into());
+    // The child's working directory is another one.
+    let source =
+        std::path::absolute(source).map_err(|error| Failure::io(format!("--bind {text:?}"), &error))?;
+    let source = source.into_os_string().into_string().map_err(|_| wrong("not UTF-8"))?;
+    let destination = destination.into();
     Ok(Mount { destination, kind: String::from("bind"), source, options, ..Mount::default() })
 }
 

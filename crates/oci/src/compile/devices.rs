@@ -8,8 +8,8 @@ use std::os::unix::ffi::OsStrExt as _;
 
 use plan::Step;
 
-use super::Context;
 use super::mounts::normalise;
+use super::{Context, Nodes};
 use crate::Error;
 
 /// The devices that the specification promises (config-linux.md, Default Devices): name, major, minor.
@@ -31,6 +31,11 @@ impl<'a> Context<'a, '_> {
             .iter()
             .rposition(|mount| normalise(&mount.destination).as_deref() == Some("dev"))?;
         (self.spec.mounts[last].kind == "tmpfs").then_some(last)
+    }
+
+    /// Whether device nodes of the image, and those that mknod(2) makes, are to be dead.
+    pub(super) fn dead_nodes(&self) -> bool {
+        self.setting.nodes == Nodes::Dead || self.own_devices().is_some()
     }
 
     /// In /dev: the devices, and the links that belong there.

@@ -35,8 +35,21 @@ pub struct Setting<'a> {
     pub filter: Option<&'a seccomp::Profile<'static>>,
     /// Whether it lives on when its caller ends.
     pub lifetime: Lifetime,
+    /// What device nodes in the root file system and in volumes are worth.
+    pub nodes: Nodes,
+    /// A program of the host that runs in place of the command, with the command as its arguments.
+    pub program: Option<&'a Path>,
     /// Devices of the host that it gets besides the default ones: (path of the host, path in the container).
     pub host_devices: &'a [(&'a Path, &'a str)],
+}
+
+/// What device nodes outside of /dev are worth.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Nodes {
+    /// Nothing: they cannot be opened.
+    Dead,
+    /// Nothing either, unless /dev is something else than a tmpfs of the container's own.
+    DeadBesideOwnDev,
 }
 
 /// What the root file system is made of.
@@ -210,6 +223,9 @@ impl<'a> Context<'a, '_> {
     fn begin(&self, process: &Process, steps: &mut Vec<Step<'a>>) -> Result<(), Error> {
         // Directories and files that are made on the way are not subject to the caller's.
         steps.push(Step::Umask(USUAL_UMASK));
+        if let Some(program) = self.setting.program {
+            steps.push(Step::OpenProgram { path: self.arena.path("init", program)? });
+        }
         if self.namespaces.contains(Namespaces::USER) {
             steps.push(Step::Pause(Pause::IdMaps));
             steps.push(Step::BecomeRoot);
@@ -278,7 +294,7 @@ impl<'a> Context<'a, '_> {
         }));
         // Devices come from /dev alone, where each is bound: nodes that lie about in an image, or are made
         // by mknod, cannot be opened.
-        let set = if self.own_devices().is_some() { Attributes::NO_DEVICES } else { Attributes::NONE };
+        let set = if self.dead_nodes() { Attributes::NO_DEVICES } else { Attributes::NONE };
         let options = match self.setting.privilege {
             Privilege::Full => c"",
             // The trusted.* attributes that overlays use by default may not be set in a user namespace.

@@ -53,6 +53,9 @@ impl<'a> Context<'a, '_> {
             match (step, place.and_then(|top| name_in(top, &target))) {
                 (Step::Mount(new), Some(name)) => {
                     let target = self.arena.text(&field, name.as_bytes())?;
+                    if place == Some("dev") {
+                        steps.push(Step::Directory { name: target, mode: 0o755 });
+                    }
                     steps.push(Step::MountInPlace(Mount { target, ..new }));
                 }
                 (step, _) => {
@@ -94,7 +97,7 @@ impl<'a> Context<'a, '_> {
         check_proc(field, mount, &destination, is_bind)?;
         // Devices are given one by one, as mounts of their own: elsewhere no node can be opened.
         let has_devices = mount.kind == "devpts" || is_bind && mount.source.starts_with("/dev/");
-        if self.own_devices().is_some() && !has_devices && !options.clear.contains(Attributes::NO_DEVICES) {
+        if self.dead_nodes() && !has_devices && !options.clear.contains(Attributes::NO_DEVICES) {
             options.set = options.set.with(Attributes::NO_DEVICES);
         }
         let target = self.arena.text(field, destination.as_bytes())?;

@@ -73,8 +73,8 @@ impl<'a> Context<'a, '_> {
         if !process.cwd.starts_with('/') {
             return Err(Error::new("process.cwd", format!("{:?} is not an absolute path", process.cwd)));
         }
+        steps.push(Step::CloseOthers);
         steps.push(Step::Chdir { path: self.arena.text("process.cwd", process.cwd.as_bytes())? });
-        steps.push(Step::CloseOnExec(3));
         let filter = self.filter()?;
         // Without no_new_privs a filter may be loaded only while the process is still privileged.
         let early = filter.filter(|_| !process.no_new_privileges);

@@ -104,11 +104,9 @@ fn terminal(spec: &Spec) -> Option<Terminal> {
 fn layers(root: &str) -> Vec<HostLayer> {
     let usr = HostLayer::CopyOnWrite(String::from("/usr"));
     match root {
-        "host" => vec![
-            HostLayer::CopyOnWrite(String::from("/")),
-            usr,
-            HostLayer::ReadOnly(String::from("/boot")),
-        ],
+        "host" => {
+            vec![HostLayer::CopyOnWrite(String::from("/")), usr, HostLayer::ReadOnly(String::from("/boot"))]
+        }
         "host-by-directory" => vec![
             usr,
             HostLayer::Link(String::from("/bin"), String::from("usr/bin")),

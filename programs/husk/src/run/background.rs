@@ -45,7 +45,7 @@ pub fn start() -> Result<u8, Failure> {
         envp.iter().map(|text| Argument::new(text)).chain([Argument::END]).collect();
     let steps = [
         Step::NewSession,
-        Step::CloseOnExec(3),
+        Step::CloseOthers,
         Step::Signals { reset: sys::signals::SignalSet::EMPTY },
         Step::Execute(Execute { file: c"/proc/self/exe", search: c"", argv: &arguments, envp: &environment }),
     ];
@@ -58,9 +58,7 @@ pub fn start() -> Result<u8, Failure> {
     })?;
     drop(to);
     let mut id = String::new();
-    std::fs::File::from(from)
-        .read_to_string(&mut id)
-        .map_err(|error| Failure::ours(format!("supervisor: {error}")))?;
+    std::fs::File::from(from).read_to_string(&mut id).map_err(|error| Failure::io("supervisor", &error))?;
     match id.is_empty() {
         false => crate::show(&id),
         // It has said why, on our standard error.

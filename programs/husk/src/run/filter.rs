@@ -38,8 +38,8 @@ fn bounding(spec: &Spec) -> Capabilities {
 }
 
 fn from_file(path: &Path) -> Result<Profile<'static>, Failure> {
-    let told = |why: String| Failure::ours(format!("--seccomp {}: {why}", path.display()));
-    let text = std::fs::read(path).map_err(|error| told(error.to_string()))?;
-    let described = Seccomp::from_json(&text).map_err(|error| told(error.to_string()))?;
-    oci::filter(&described).map_err(|error| told(error.to_string()))
+    let what = format!("--seccomp {}", path.display());
+    let text = std::fs::read(path).map_err(|error| Failure::io(&what, &error))?;
+    let described = Seccomp::from_json(&text).map_err(|error| Failure::ours(format!("{what}: {error}")))?;
+    oci::filter(&described).map_err(|error| Failure::ours(format!("{what}: {error}")))
 }
