@@ -1,0 +1,1 @@
+//! What is stressed in the guest.
