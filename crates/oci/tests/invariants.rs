@@ -111,11 +111,12 @@ fn check_identity(spec: &Spec, steps: &[Step<'_>], pivot: usize) {
     let last = steps.len() - 1;
     let user = only(steps, "user", |step| matches!(step, Step::User { .. }));
     let capabilities = only(steps, "capabilities", |step| matches!(step, Step::SetCapabilities { .. }));
-    let close = only(steps, "close on exec", |step| matches!(step, Step::CloseOnExec(3)));
+    let close = only(steps, "close others", |step| matches!(step, Step::CloseOthers));
     let session = only(steps, "session", |step| matches!(step, Step::NewSession));
     let directory = only(steps, "directory", |step| matches!(step, Step::Chdir { .. }));
-    let order = [pivot, directory, close, user, capabilities];
-    assert!(order.is_sorted(), "pivot, chdir, close-on-exec, user, capabilities: {order:?}");
+    // A descriptor of the host's must be gone before a directory is gone to by name (CVE-2024-21626).
+    let order = [pivot, close, directory, user, capabilities];
+    assert!(order.is_sorted(), "pivot, close others, chdir, user, capabilities: {order:?}");
     for number in all(steps, |step| matches!(step, Step::Terminal { .. })) {
         assert!(session < number && number < pivot, "a terminal needs a session, and the container's devpts");
     }

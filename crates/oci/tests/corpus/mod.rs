@@ -2,7 +2,8 @@
 //!
 //! A configuration says in its annotations what a specification cannot say: `plan.root` is `directory` (or
 //! absent), `ephemeral`, `host` or `host-by-directory`; `plan.groups` is `denied`; `plan.cgroup` is `hidden`;
-//! `plan.lifetime` is `caller`; `plan.terminal` lists descriptors; `plan.devices` lists `SOURCE:TARGET`.
+//! `plan.lifetime` is `caller`; `plan.terminal` lists descriptors; `plan.devices` lists `SOURCE:TARGET`;
+//! `plan.nodes` is `beside-own-dev`; `plan.program` is a program of the host.
 
 // Each test program uses a part of it.
 #![allow(dead_code)]
@@ -11,8 +12,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use oci::{
-    Arena, CgroupView, Compiled, Error, Groups, HostLayer, Lifetime, Privilege, RootSource, Setting, Spec,
-    Terminal,
+    Arena, CgroupView, Compiled, Error, Groups, HostLayer, Lifetime, Nodes, Privilege, RootSource, Setting,
+    Spec, Terminal,
 };
 use plan::{Plan, Standard};
 use sys::clone::Namespaces;
@@ -71,6 +72,8 @@ pub fn compile_with<T>(spec: &Spec, then: impl FnOnce(Result<Compiled<'_>, Error
         cgroup: if note("plan.cgroup") == "hidden" { CgroupView::Hidden } else { CgroupView::Own },
         filter: None,
         lifetime: if note("plan.lifetime") == "caller" { Lifetime::Caller } else { Lifetime::Free },
+        nodes: if note("plan.nodes") == "beside-own-dev" { Nodes::DeadBesideOwnDev } else { Nodes::Dead },
+        program: spec.annotations.get("plan.program").map(Path::new),
         host_devices: &devices,
     };
     let arena = Arena::new();
