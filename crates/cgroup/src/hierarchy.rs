@@ -1,5 +1,7 @@
 //! Where cgroup v2 is mounted, and which group the caller is in.
 use crate::files;
+use crate::name::Name;
+use alloc::format;
 use alloc::string::String;
 use core::fmt;
 use sys::Errno;
@@ -108,6 +110,13 @@ impl AsFd for Hierarchy {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.root.as_fd()
     }
+}
+
+/// The directory of a group directly below the root, if that is of version 2.
+pub(crate) fn open_below_root(name: &Name) -> Option<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let dir = openat(CWD, format!("{MOUNT}/{name}").as_str(), flags, Mode::empty()).ok()?;
+    (fstatfs(&dir).ok()?.f_type == CGROUP2).then_some(dir)
 }
 
 /// What a tmpfs at the mount point holds: systemd mounts `unified` there beside the controllers of version 1.

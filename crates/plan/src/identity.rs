@@ -4,23 +4,13 @@ use core::ffi::CStr;
 
 use sys::Errno;
 use sys::process::{Gid, Rlimit, Uid, chdir, setrlimit};
-use sys::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+use sys::thread::{set_thread_res_gid, set_thread_res_uid};
 
 use crate::perform::{Fault, Outcome, Performer, at};
 use crate::{Call, Limit};
 
 impl Performer<'_> {
-    pub fn become_root() -> Outcome<()> {
-        let (uid, gid) = (Uid::ROOT, Gid::ROOT);
-        at(Call::Group, set_thread_res_gid(gid, gid, gid))?;
-        at(Call::User, set_thread_res_uid(uid, uid, uid))
-    }
-
-    /// Groups first: once the user is given up, so is the right to change them.
-    pub fn become_user(uid: u32, gid: u32, groups: Option<&[Gid]>) -> Outcome<()> {
-        if let Some(groups) = groups {
-            at(Call::Groups, set_thread_groups(groups))?;
-        }
+    pub fn become_user(uid: u32, gid: u32) -> Outcome<()> {
         let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
         at(Call::Group, set_thread_res_gid(gid, gid, gid))?;
         at(Call::User, set_thread_res_uid(uid, uid, uid))
@@ -35,9 +25,6 @@ impl Performer<'_> {
     /// says that it is not reachable from the root.
     pub fn change_directory(path: &CStr) -> Outcome<()> {
         at(Call::Chdir, chdir(path))?;
-        if path == c"/" {
-            return Ok(());
-        }
         match at(Call::Check, sys::exec::working_directory_is_within_root())? {
             true => Ok(()),
             false => Err(Fault { call: Call::Check, errno: Errno::XDEV }),

@@ -87,7 +87,7 @@ impl<'c> Performer<'c> {
     fn perform(&mut self, step: &Step<'_>) -> Outcome<()> {
         match *step {
             Step::Pause(reason) => at(Call::Channel, self.channel.pause(reason)),
-            Step::BecomeRoot => Self::become_root(),
+            Step::BecomeRoot => Self::become_user(0, 0),
             Step::Propagate(kind) => Self::propagate(kind),
             Step::Root { path, set } => self.bind_root(path, set),
             Step::Scratch => self.mount_scratch(),
@@ -126,7 +126,8 @@ impl<'c> Performer<'c> {
             }
             Step::BoundingSet(keep) => at(Call::Control, sys::privilege::limit_bounding_set(keep)),
             Step::KeepCapabilities => at(Call::Control, sys::thread::set_keep_capabilities(true)),
-            Step::User { uid, gid, groups } => Self::become_user(uid, gid, groups),
+            Step::Groups(groups) => at(Call::Groups, sys::thread::set_thread_groups(groups)),
+            Step::User { uid, gid } => Self::become_user(uid, gid),
             Step::SetCapabilities { effective, permitted, inheritable } => {
                 at(Call::Capset, sys::privilege::set_capabilities(effective, permitted, inheritable))
             }

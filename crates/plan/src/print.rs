@@ -78,17 +78,12 @@ impl Step<'_> {
             Self::Umask(mask) => write!(f, "set umask {mask:03o}"),
             Self::BoundingSet(keep) => write!(f, "limit the bounding set to {}", Names(keep)),
             Self::KeepCapabilities => f.write_str("keep capabilities over the change of user"),
-            Self::User { uid, gid, groups } => {
-                write!(f, "become user {uid}, group {gid}")?;
-                match groups {
-                    None => f.write_str(", groups unchanged"),
-                    Some([]) => f.write_str(", no other groups"),
-                    Some(groups) => {
-                        f.write_str(", groups")?;
-                        groups.iter().try_for_each(|group| write!(f, " {}", group.as_raw()))
-                    }
-                }
+            Self::Groups([]) => f.write_str("leave all supplementary groups"),
+            Self::Groups(groups) => {
+                f.write_str("take supplementary groups")?;
+                groups.iter().try_for_each(|group| write!(f, " {}", group.as_raw()))
             }
+            Self::User { uid, gid } => write!(f, "become user {uid}, group {gid}"),
             Self::SetCapabilities { effective, permitted, inheritable } => write!(
                 f,
                 "set capabilities: effective {}; permitted {}; inheritable {}",

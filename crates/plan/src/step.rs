@@ -179,14 +179,14 @@ pub enum Step<'a> {
     BoundingSet(Capabilities),
     /// Keeps the permitted set over the change of user (PR_SET_KEEPCAPS).
     KeepCapabilities,
-    /// setgroups(2), setresgid(2), setresuid(2), in this order, which is the only one that works.
+    /// setgroups(2). Before the user is changed: after that there is no right to.
+    Groups(&'a [sys::process::Gid]),
+    /// setresgid(2), setresuid(2), in this order, which is the only one that works.
     User {
         /// Real, effective, saved user.
         uid: u32,
         /// Real, effective, saved group.
         gid: u32,
-        /// Supplementary groups; `None` where the user namespace forbids to set them.
-        groups: Option<&'a [sys::process::Gid]>,
     },
     /// capset(2)
     SetCapabilities {

@@ -194,7 +194,9 @@ fn hint(step: &Step<'_>, failure: Failure) -> Option<&'static str> {
             )
         }
         (Step::SetCapabilities { .. }, _, Errno::PERM) => Some("husk itself does not have all of them"),
-        (Step::User { .. }, _, Errno::INVAL) => Some("the id has no mapping in this user namespace"),
+        (Step::User { .. } | Step::Groups(_), _, Errno::INVAL) => {
+            Some("the id has no mapping in this user namespace")
+        }
         (Step::Limit(_), _, Errno::PERM) => Some("raising a hard limit needs CAP_SYS_RESOURCE"),
         (Step::Bind(_), Call::OpenTree, Errno::NOENT) => Some("the source of a bind must exist"),
         _ => None,

@@ -199,3 +199,33 @@ pub fn set_filter(filter: &[FilterInstruction], flags: u32) -> Result<()> {
         _ => Err(Errno::SRCH),
     }
 }
+
+/// Real, effective and saved ids of the caller.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ids {
+    /// getresuid(2)
+    pub users: [u32; 3],
+    /// getresgid(2)
+    pub groups: [u32; 3],
+}
+
+impl Ids {
+    /// Whether all of them are 0.
+    #[must_use]
+    pub fn are_root(self) -> bool {
+        self.users == [0; 3] && self.groups == [0; 3]
+    }
+}
+
+/// getresuid(2) and getresgid(2).
+#[must_use]
+pub fn ids() -> Ids {
+    let read = |call| {
+        let mut ids = [u32::MAX; 3];
+        let [real, effective, saved] = &mut ids;
+        // SAFETY: three pointers to three numbers that are ours to write. It cannot fail with valid ones.
+        let _ = unsafe { syscall!(call, &raw mut *real, &raw mut *effective, &raw mut *saved) };
+        ids
+    };
+    Ids { users: read(Sysno::getresuid), groups: read(Sysno::getresgid) }
+}

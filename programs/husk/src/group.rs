@@ -26,9 +26,11 @@ pub fn find(privilege: Privilege) -> Place {
     // `husk` is a valid name.
     let Ok(name) = Name::new("husk") else { return Place::Nowhere(Failure::ours("cgroup husk")) };
     let found = match privilege {
-        Privilege::Full => match Hierarchy::find() {
-            Ok(hierarchy) => Parent::open(hierarchy, &name).map_err(Failure::from),
-            Err(unavailable) => Err(no_hierarchy(&unavailable)),
+        Privilege::Full(_) => match Parent::existing(&name) {
+            Some(parent) => Ok(parent),
+            None => Hierarchy::find()
+                .map_err(|unavailable| no_hierarchy(&unavailable))
+                .and_then(|hierarchy| Parent::open(hierarchy, &name).map_err(Failure::from)),
         },
         Privilege::Rootless(_) => match Delegated::find() {
             Ok(delegated) => delegated.into_parent(&name).map_err(Failure::from),
@@ -58,9 +60,9 @@ impl Place {
 
 /// A container's group. It is removed by [`Place::leave`], or by the next start if we are killed first.
 pub struct Home {
-    /// Its descriptors are left to the end of the program to close.
+    // Descriptors that are left to the end of the program to close.
     parent: ManuallyDrop<Parent>,
-    group: Group,
+    group: ManuallyDrop<Group>,
 }
 
 /// Makes the group of container `id`. Without limits a container can do without one.
@@ -78,7 +80,7 @@ pub fn make(place: Place, id: &str, limits: &Limits) -> Result<Option<Home>, Fai
         }
         other => other?,
     };
-    Ok(Some(Home { parent: ManuallyDrop::new(parent), group }))
+    Ok(Some(Home { parent: ManuallyDrop::new(parent), group: ManuallyDrop::new(group) }))
 }
 
 impl Home {

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use oci::{Arena, CgroupView, Groups, Lifetime, Nodes, Privilege, RootSource, Setting, Spec, Terminal};
+use oci::{
+    Arena, Caller, CgroupView, Groups, Lifetime, Nodes, Privilege, RootSource, Setting, Spec, Terminal,
+};
 use plan::{Plan, Standard};
 
 use crate::failure::Failure;
@@ -27,7 +29,7 @@ pub fn print(path: &Path) -> Result<String, Failure> {
     let user = spec.linux.as_ref().is_some_and(|linux| linux.namespaces.iter().any(|one| one.kind == "user"));
     let setting = Setting {
         root: RootSource::Directory(&root),
-        privilege: if user { Privilege::Rootless(Groups::Allowed) } else { Privilege::Full },
+        privilege: if user { Privilege::Rootless(Groups::Allowed) } else { Privilege::Full(Caller::Root) },
         terminal: spec
             .process
             .as_ref()

@@ -1,6 +1,7 @@
 //! `husk run`: the life of a container, from what was said to its exit code.
 
 use std::convert::Infallible;
+use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 
 use oci::profile::{Confinement, Ids};
@@ -40,6 +41,7 @@ struct Container<'r> {
     id: String,
     digits: String,
     uid: u32,
+    caller: oci::Caller,
     /// The maps of its user namespace, without root.
     maps: Option<Maps>,
     terminal: Option<Terminal>,
@@ -47,14 +49,24 @@ struct Container<'r> {
 
 impl<'r> Container<'r> {
     fn new(run: &'r Run) -> Result<Self, Failure> {
-        let uid = sys::process::geteuid().as_raw();
-        let maps = (uid != 0).then(|| Maps::find(uid, sys::process::getegid().as_raw()));
+        let ids = sys::privilege::ids();
+        let ([_, uid, _], [_, gid, _]) = (ids.users, ids.groups);
+        let maps = (uid != 0).then(|| Maps::find(uid, gid));
+        let caller = if ids.are_root() { oci::Caller::Root } else { oci::Caller::Other };
         let digits = digits();
         let terminal = match run.background {
             Some(Background) => None,
             None => wanted_terminal(run),
         };
-        Ok(Self { run, id: run.id.clone().unwrap_or_else(|| digits.clone()), digits, uid, maps, terminal })
+        Ok(Self {
+            run,
+            id: run.id.clone().unwrap_or_else(|| digits.clone()),
+            digits,
+            uid,
+            caller,
+            maps,
+            terminal,
+        })
     }
 
     /// Only where more than the usual is asked for does it matter what there is to give.
@@ -69,7 +81,7 @@ impl<'r> Container<'r> {
 
     const fn privilege(&self) -> Privilege {
         match &self.maps {
-            None => Privilege::Full,
+            None => Privilege::Full(self.caller),
             Some(maps) => Privilege::Rootless(maps.groups()),
         }
     }
@@ -162,19 +174,23 @@ impl<'r> Container<'r> {
     }
 
     fn start_and_follow(&self, compiled: &Compiled<'_>, home: Option<&Home>) -> Result<Ended, Failure> {
+        // This descriptor and the child's are left to the end of the program to close.
         let signals = session::block_signals().map_err(|errno| failed("signalfd", errno))?;
+        let signals = ManuallyDrop::new(signals);
+        let null = self.run.background.map(|Background| background::null()).transpose()?;
         let mut starter = Starter { maps: self.maps.as_ref(), terminal: None };
         let launch = Launch {
             plan: Plan { steps: &compiled.steps },
             namespaces: compiled.namespaces,
             cgroup: home.map(Home::directory),
-            standard: [None; 3],
+            standard: [null.as_ref().map(AsFd::as_fd); 3],
             others: Others::Keep,
         };
         let child = spawn::start(&launch, &mut starter).map_err(|stopped| match stopped {
             Stopped::Plan(error) => Failure::from(error),
             Stopped::Caller(failure) => failure,
         })?;
+        let child = ManuallyDrop::new(child);
         if self.run.background.is_some() {
             background::tell(&self.id)?;
         }

@@ -80,9 +80,18 @@ pub enum HostLayer {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Privilege {
     /// Those of the caller's user namespace.
-    Full,
+    Full(Caller),
     /// Those of a user namespace of its own.
     Rootless(Groups),
+}
+
+/// What the caller's ids are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Caller {
+    /// 0, user and group, real, effective and saved.
+    Root,
+    /// Something else.
+    Other,
 }
 
 /// Whether supplementary groups can be set in the user namespace (user_namespaces(7), "setgroups").
@@ -296,7 +305,7 @@ impl<'a> Context<'a, '_> {
         // by mknod, cannot be opened.
         let set = if self.dead_nodes() { Attributes::NO_DEVICES } else { Attributes::NONE };
         let options = match self.setting.privilege {
-            Privilege::Full => c"",
+            Privilege::Full(_) => c"",
             // The trusted.* attributes that overlays use by default may not be set in a user namespace.
             Privilege::Rootless(_) => c",userxattr",
         };

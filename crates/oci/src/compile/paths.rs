@@ -3,6 +3,8 @@
 use plan::{FileSystem, Kind, Step};
 use sys::clone::Namespaces;
 
+use sys::mounts::Attributes;
+
 use super::Context;
 use super::mounts::normalise;
 use crate::Error;
@@ -50,6 +52,8 @@ impl<'a> Context<'a, '_> {
         let alone = !self.spec.mounts.iter().any(|mount| {
             normalise(&mount.destination).is_some_and(|path| path.starts_with(&format!("{top}/")))
         });
+        // Sealing ends with the place itself writable again; one that is read-only has nothing to be sealed.
+        let sealed = alone && self.is_read_only(top);
         let mut below = Vec::new();
         for (field, paths) in self.lists() {
             for (number, path) in paths.iter().enumerate() {
@@ -61,6 +65,7 @@ impl<'a> Context<'a, '_> {
                 let name = self.arena.text(field, name.as_bytes())?;
                 below.push(match field {
                     MASKED => Step::Mask { name, guess },
+                    _ if sealed => continue,
                     _ if alone => Step::Split { name },
                     _ => Step::Protect { name },
                 });
@@ -101,6 +106,16 @@ impl<'a> Context<'a, '_> {
             mount.kind == kind
                 || mount.source == format!("/{top}") && !self.namespaces.contains(Namespaces::NETWORK)
         })
+    }
+}
+
+impl Context<'_, '_> {
+    /// Whether what is mounted on `/top` cannot be written to anyway.
+    fn is_read_only(&self, top: &str) -> bool {
+        let last =
+            self.spec.mounts.iter().rfind(|mount| normalise(&mount.destination).as_deref() == Some(top));
+        last.and_then(|mount| super::options::parse(mount.options.iter().map(String::as_str)).ok())
+            .is_some_and(|options| options.set.contains(Attributes::READ_ONLY))
     }
 }
 

@@ -9,7 +9,7 @@ use sys::privilege::Capabilities;
 use sys::process::{Gid, Resource};
 use sys::signals::SignalSet;
 
-use super::{Context, Groups, Lifetime, Privilege};
+use super::{Caller, Context, Groups, Lifetime, Privilege};
 use crate::Error;
 use crate::spec::{CapabilityNames, Process};
 
@@ -74,7 +74,10 @@ impl<'a> Context<'a, '_> {
             return Err(Error::new("process.cwd", format!("{:?} is not an absolute path", process.cwd)));
         }
         steps.push(Step::CloseOthers);
-        steps.push(Step::Chdir { path: self.arena.text("process.cwd", process.cwd.as_bytes())? });
+        // The pivot has led there.
+        if process.cwd != "/" {
+            steps.push(Step::Chdir { path: self.arena.text("process.cwd", process.cwd.as_bytes())? });
+        }
         let filter = self.filter()?;
         // Without no_new_privs a filter may be loaded only while the process is still privileged.
         let early = filter.filter(|_| !process.no_new_privileges);
@@ -115,7 +118,10 @@ impl<'a> Context<'a, '_> {
             }
             _ => Some(self.arena.slice(&groups)),
         };
-        steps.push(Step::User { uid: user.uid, gid: user.gid, groups });
+        steps.extend(groups.map(Step::Groups));
+        if (user.uid, user.gid) != (0, 0) || self.setting.privilege != Privilege::Full(Caller::Root) {
+            steps.push(Step::User { uid: user.uid, gid: user.gid });
+        }
         steps.push(Step::SetCapabilities {
             effective: sets.effective,
             permitted: sets.permitted,

@@ -1,7 +1,7 @@
 //! A container in the background: a second husk, in a session of its own, is its supervisor.
 
 use std::ffi::{CString, OsString};
-use std::io::Read as _;
+use std::io::BufRead as _;
 use std::os::unix::ffi::OsStringExt as _;
 
 use plan::Execute;
@@ -58,7 +58,9 @@ pub fn start() -> Result<u8, Failure> {
     })?;
     drop(to);
     let mut id = String::new();
-    std::fs::File::from(from).read_to_string(&mut id).map_err(|error| Failure::io("supervisor", &error))?;
+    std::io::BufReader::new(std::fs::File::from(from))
+        .read_line(&mut id)
+        .map_err(|error| Failure::io("supervisor", &error))?;
     match id.is_empty() {
         false => crate::show(&id),
         // It has said why, on our standard error.
@@ -66,7 +68,8 @@ pub fn start() -> Result<u8, Failure> {
     }
 }
 
-fn null() -> Result<OwnedFd, Failure> {
+/// What a container in the background reads from and writes to.
+pub fn null() -> Result<OwnedFd, Failure> {
     openat(CWD, c"/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
         .map_err(|errno| failed("/dev/null", errno))
 }
