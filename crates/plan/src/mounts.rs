@@ -137,9 +137,12 @@ impl Performer<'_> {
         }
         let tree = at(Call::OpenTree, open_tree(CWD, bind.source, how))?;
         let kind = kind_of(tree.as_fd())?;
-        if !(bind.set.is_empty() && bind.clear.is_empty()) || bind.propagation.is_some() {
-            let result = set_attributes(tree.as_fd(), bind.depth, bind.set, bind.clear, bind.propagation);
-            at(Call::SetAttributes, result)?;
+        if !bind.set.is_empty() || bind.propagation.is_some() {
+            set_attributes_of(tree.as_fd(), bind.depth, bind.set, Attributes::NONE, bind.propagation)?;
+        }
+        if !bind.clear.is_empty() {
+            // Not below: what the host has mounted read-only stays so.
+            set_attributes_of(tree.as_fd(), Depth::One, bind.set, bind.clear, None)?;
         }
         let target = open_or_make(self.root()?, bind.target, Links::Within, kind)?;
         refuse_proc(target.as_fd(), bind.target)?;
@@ -218,7 +221,17 @@ fn set_all(mount: BorrowedFd<'_>, depth: Depth, set: Attributes) -> Outcome<()> 
     if set.is_empty() {
         return Ok(());
     }
-    at(Call::SetAttributes, set_attributes(mount, depth, set, Attributes::NONE, None))
+    set_attributes_of(mount, depth, set, Attributes::NONE, None)
+}
+
+fn set_attributes_of(
+    mount: BorrowedFd<'_>,
+    depth: Depth,
+    set: Attributes,
+    clear: Attributes,
+    propagation: Option<Propagation>,
+) -> Outcome<()> {
+    at(Call::SetAttributes, set_attributes(mount, depth, set, clear, propagation))
 }
 
 /// `l00`, `u00`, `w00`, `m00` …: the directories of one overlay.

@@ -287,7 +287,7 @@ pub struct Bind<'a> {
     pub depth: Depth,
     /// Attributes to set, as deep as the bind.
     pub set: Attributes,
-    /// Attributes to clear.
+    /// Attributes to clear, of the bind alone.
     pub clear: Attributes,
     /// Propagation of the new mount.
     pub propagation: Option<Propagation>,

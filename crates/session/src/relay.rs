@@ -18,6 +18,7 @@ pub struct Relay {
     bytes: Vec<u8>,
     pending: Range<usize>,
     open: bool,
+    last: Option<u8>,
 }
 
 /// What a read came to.
@@ -33,7 +34,7 @@ pub enum Read {
 
 impl Relay {
     pub fn new() -> Self {
-        Self { bytes: vec![0; CAPACITY], pending: 0..0, open: true }
+        Self { bytes: vec![0; CAPACITY], pending: 0..0, open: true, last: None }
     }
 
     /// Whether the source should be watched for something to read.
@@ -52,6 +53,7 @@ impl Relay {
             Ok(0) => self.end(),
             Ok(length) => {
                 self.pending = 0..length;
+                self.last = self.bytes[..length].last().copied();
                 Read::Some
             }
             Err(Errno::INTR | Errno::AGAIN) => Read::Nothing,
@@ -70,10 +72,15 @@ impl Relay {
         &self.bytes[self.pending.clone()]
     }
 
-    /// Puts one byte in line; only where nothing is pending.
-    pub fn put(&mut self, byte: u8) {
-        self.bytes[0] = byte;
-        self.pending = 0..1;
+    /// Puts `byte` in line, `count` times; only where nothing is pending.
+    pub fn put(&mut self, byte: u8, count: usize) {
+        self.bytes[..count].fill(byte);
+        self.pending = 0..count;
+    }
+
+    /// The last byte that was read, if any was.
+    pub const fn last(&self) -> Option<u8> {
+        self.last
     }
 
     /// Writes once. A target that is gone swallows everything: the source is still read, so that whoever

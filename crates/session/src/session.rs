@@ -155,8 +155,10 @@ impl Session<'_> {
             let source = source.filter(|_| !ready[3].is_empty());
             if source.is_some_and(|source| typed.read(source) == Read::End) {
                 input = None;
-                // Who reads from the terminal sees an end too.
-                typed.put(end_of_file(terminal));
+                // Who reads from the terminal sees an end too. In the middle of a line the first such
+                // character only hands the line over.
+                let in_line = typed.last().is_some_and(|byte| byte != b'\n');
+                typed.put(end_of_file(terminal), if in_line { 2 } else { 1 });
             }
         }
         self.drain(terminal, &mut shown);

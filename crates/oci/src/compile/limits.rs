@@ -76,7 +76,12 @@ fn set_memory(memory: &MemoryLimits, limits: &mut Limits) -> Result<(), Error> {
         (Some(swap), _) if swap < 0 => Some(Memory::Max),
         (Some(swap), Some(limit)) if limit > 0 && swap >= limit => Some(amount(swap - limit)),
         (Some(swap), limit) => {
-            let what = format!("memory and swap together ({swap}) cannot be less than memory ({limit:?})");
+            let what = match limit {
+                Some(limit) => {
+                    format!("memory and swap together, {swap}, is less than memory alone, {limit}")
+                }
+                None => format!("memory and swap together, {swap}, is limited, and memory alone is not"),
+            };
             return Err(Error::new(format!("{FIELD}.memory.swap"), what));
         }
     };
