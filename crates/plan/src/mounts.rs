@@ -137,12 +137,15 @@ impl Performer<'_> {
         }
         let tree = at(Call::OpenTree, open_tree(CWD, bind.source, how))?;
         let kind = kind_of(tree.as_fd())?;
-        if !bind.set.is_empty() || bind.propagation.is_some() {
-            set_attributes_of(tree.as_fd(), bind.depth, bind.set, Attributes::NONE, bind.propagation)?;
+        // The access time mode is a field: setting it means clearing it too.
+        let mode = if bind.clear.contains(Attributes::ATIME) { Attributes::ATIME } else { Attributes::NONE };
+        if !bind.set.with(mode).is_empty() || bind.propagation.is_some() {
+            set_attributes_of(tree.as_fd(), bind.depth, bind.set, mode, bind.propagation)?;
         }
-        if !bind.clear.is_empty() {
+        let cleared = bind.clear.without(mode);
+        if !cleared.is_empty() {
             // Not below: what the host has mounted read-only stays so.
-            set_attributes_of(tree.as_fd(), Depth::One, bind.set, bind.clear, None)?;
+            set_attributes_of(tree.as_fd(), Depth::One, Attributes::NONE, cleared, None)?;
         }
         let target = open_or_make(self.root()?, bind.target, Links::Within, kind)?;
         refuse_proc(target.as_fd(), bind.target)?;

@@ -1,5 +1,11 @@
 //! What tests of the programs share: where the programs are, a root file system to run in, a directory that
-//! goes away.
+//! goes away, one call that runs husk to its end, and what it may have left behind.
+
+mod remains;
+mod run;
+
+pub use remains::{Remains, processes_with};
+pub use run::{Ended, husk, husk_run, report, run, run_in, run_with, shell, started, wait, wait_until};
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

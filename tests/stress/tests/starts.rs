@@ -4,20 +4,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use cli::Scratch;
-use stress::{Deadline, Hammer, Noise, Tree, children, descriptors, mounts_below};
+use stress::{Deadline, Hammer, Noise, Tree, children, descriptors, mounts_below, rootfs};
 
 const STARTS: usize = 10_000;
-
-fn rootfs(scratch: &Scratch) -> std::path::PathBuf {
-    let root = scratch.join("rootfs");
-    std::fs::create_dir_all(root.join("bin")).expect("bin");
-    std::fs::create_dir_all(root.join("proc")).expect("proc");
-    std::fs::copy(cli::busybox(), root.join("bin/busybox")).expect("busybox-static");
-    for name in ["true", "false"] {
-        std::os::unix::fs::symlink("busybox", root.join("bin").join(name)).expect("a link");
-    }
-    root
-}
 
 fn hammer(root: &Path) {
     let started = Instant::now();
