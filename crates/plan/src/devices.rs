@@ -14,8 +14,9 @@ use sys::mount::{
 use sys::mounts::{Attributes, Depth, set_attributes};
 use sys::process::fchdir;
 
+use crate::fault::{Fault, Outcome, at};
 use crate::mounts::{attach, detach, kind_of, new_tmpfs};
-use crate::perform::{Fault, Outcome, Performer, at};
+use crate::perform::Performer;
 use crate::resolve::open;
 use crate::{Call, FileSystem, Kind, Links};
 

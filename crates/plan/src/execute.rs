@@ -4,7 +4,7 @@ use sys::Errno;
 use sys::exec::{execve, execveat, exists};
 use sys::fd::BorrowedFd;
 
-use crate::perform::Fault;
+use crate::fault::Fault;
 use crate::resolve::PathBuffer;
 use crate::{Call, Execute};
 

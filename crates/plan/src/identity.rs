@@ -6,7 +6,8 @@ use sys::Errno;
 use sys::process::{Gid, Rlimit, Uid, chdir, setrlimit};
 use sys::thread::{set_thread_res_gid, set_thread_res_uid};
 
-use crate::perform::{Fault, Outcome, Performer, at};
+use crate::fault::{Fault, Outcome, at};
+use crate::perform::Performer;
 use crate::{Call, Limit};
 
 impl Performer<'_> {

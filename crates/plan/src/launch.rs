@@ -5,7 +5,8 @@ use sys::clone::{Child, Namespaces, Setup, Side};
 use sys::fd::{AsFd, BorrowedFd, IntoRawFd};
 use sys::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
-use crate::perform::{Fault, Performer};
+use crate::fault::Fault;
+use crate::perform::Performer;
 use crate::wire::Channel;
 use crate::{Call, Failure, Plan, Step};
 

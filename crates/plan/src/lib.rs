@@ -11,6 +11,7 @@ extern crate std;
 
 mod devices;
 mod execute;
+mod fault;
 mod identity;
 mod launch;
 mod mounts;

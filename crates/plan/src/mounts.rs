@@ -18,7 +18,8 @@ use sys::mount::{
 use sys::mounts::{Attributes, Depth, Propagation, set_attributes};
 use sys::process::{fchdir, pivot_root};
 
-use crate::perform::{Fault, Outcome, Performer, at};
+use crate::fault::{Fault, Outcome, at};
+use crate::perform::Performer;
 use crate::resolve::{PathBuffer, open_host_directory, open_or_make};
 use crate::{Bind, Call, Kind, Links, Mount};
 

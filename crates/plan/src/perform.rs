@@ -8,23 +8,9 @@ use sys::clone::InChild;
 use sys::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
 use sys::fs::{Mode, OFlags, ResolveFlags, fstatfs, openat, openat2};
 
+use crate::fault::{Fault, Outcome, at};
 use crate::wire::Channel;
 use crate::{Call, Plan, Step};
-
-/// What went wrong within a step.
-#[derive(Clone, Copy, Debug)]
-pub struct Fault {
-    pub call: Call,
-    pub errno: Errno,
-}
-
-/// What a step, or a part of it, comes to.
-pub type Outcome<T> = Result<T, Fault>;
-
-/// Says of which call an error is.
-pub fn at<T>(call: Call, result: sys::Result<T>) -> Outcome<T> {
-    result.map_err(|errno| Fault { call, errno })
-}
 
 /// The child's state between steps: three descriptors.
 pub struct Performer<'c> {

@@ -7,7 +7,7 @@ use sys::Errno;
 use sys::fd::{AsFd, BorrowedFd, OwnedFd};
 use sys::fs::{CWD, Mode, OFlags, ResolveFlags, mkdirat, openat2};
 
-use crate::perform::{Fault, Outcome, at};
+use crate::fault::{Fault, Outcome, at};
 use crate::{Call, Kind, Links};
 
 /// Longest path that the kernel takes, its end mark included (PATH_MAX).

@@ -12,8 +12,9 @@ use sys::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 
 use sys::termios::{Winsize, tcsetwinsize};
 
+use crate::fault::{Fault, Outcome, at};
 use crate::mounts::{attach, detach};
-use crate::perform::{Fault, Outcome, Performer, at};
+use crate::perform::Performer;
 use crate::resolve::{PathBuffer, open_or_make};
 use crate::{Call, Console, Kind, Links, Standard};
 

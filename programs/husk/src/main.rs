@@ -5,6 +5,7 @@ mod arguments;
 mod failure;
 mod group;
 mod help;
+mod host_program;
 mod host_root;
 mod identity;
 mod options;

@@ -5,11 +5,10 @@ use std::path::Path;
 
 use oci::Groups;
 use oci::spec::IdMapping;
-use spawn::{Launch, Others, Plan, Step};
-use sys::clone::{Child, Namespaces};
-use sys::exec::Argument;
+use sys::clone::Child;
 
 use crate::failure::Failure;
+use crate::host_program::{self, Session};
 
 /// The maps of a user namespace.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -117,22 +116,7 @@ fn execute(words: &[String]) -> Result<u8, Failure> {
     let nul = |_| Failure::ours("NUL byte in an argument");
     let words: Vec<CString> =
         words.iter().map(|word| CString::new(word.as_str()).map_err(nul)).collect::<Result<_, _>>()?;
-    let argv: Vec<Argument<'_>> =
-        words.iter().map(|word| Argument::new(word)).chain([Argument::END]).collect();
-    let file = words[0].as_c_str();
-    let steps = [
-        Step::CloseOthers,
-        Step::Signals { reset: sys::signals::SignalSet::EMPTY },
-        Step::Execute(plan::Execute { file, search: c"", argv: &argv, envp: &[Argument::END] }),
-    ];
-    let launch = Launch {
-        plan: Plan { steps: &steps },
-        namespaces: Namespaces::NONE,
-        cgroup: None,
-        standard: [None; 3],
-        others: Others::Keep,
-    };
-    let child = crate::run::start_plain(&launch)?;
+    let child = host_program::start(&words[0], &words, &[], [None; 3], Session::Same)?;
     let exit = spawn::wait(&child).map_err(|errno| {
         Failure::ours(format!("wait for {}: {}", words[0].to_string_lossy(), sys::strerror::describe(errno)))
     })?;

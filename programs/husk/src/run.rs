@@ -1,6 +1,5 @@
 //! `husk run`: the life of a container, from what was said to its exit code.
 
-use std::convert::Infallible;
 use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 
@@ -9,7 +8,7 @@ use oci::{Arena, Compiled, Lifetime, Nodes, Privilege, RootSource, Setting, Term
 use plan::Standard;
 use session::{Ended, RawMode, Session};
 use spawn::{Caller, Exit, Launch, Others, Pause, Plan, Stopped};
-use sys::clone::{Child, Namespaces};
+use sys::clone::Child;
 use sys::fd::{AsFd, OwnedFd};
 use sys::privilege::Capabilities;
 use sys::strerror::describe;
@@ -297,26 +296,4 @@ impl Caller for Starter<'_> {
     fn terminal(&mut self, master: OwnedFd) {
         self.terminal = Some(master);
     }
-}
-
-/// Nothing is done for a program of the host's.
-struct Bystander;
-
-impl Caller for Bystander {
-    type Error = Infallible;
-
-    fn pause(&mut self, _: Pause, _: &Child) -> Result<(), Infallible> {
-        Ok(())
-    }
-
-    fn terminal(&mut self, _: OwnedFd) {}
-}
-
-/// Starts a program of the host's, in no namespace of its own.
-pub fn start_plain(launch: &Launch<'_>) -> Result<Child, Failure> {
-    debug_assert_eq!(launch.namespaces, Namespaces::NONE);
-    spawn::start(launch, &mut Bystander).map_err(|stopped| match stopped {
-        Stopped::Plan(error) => Failure::from(error),
-        Stopped::Caller(never) => match never {},
-    })
 }

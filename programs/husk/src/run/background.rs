@@ -4,17 +4,14 @@ use std::ffi::{CString, OsString};
 use std::io::BufRead as _;
 use std::os::unix::ffi::OsStringExt as _;
 
-use plan::Execute;
-use spawn::{Launch, Others, Plan, Step};
-use sys::clone::Namespaces;
-use sys::exec::Argument;
 use sys::fd::{AsFd, OwnedFd};
 use sys::fs::{CWD, Mode, OFlags, openat};
 use sys::pipe::{PipeFlags, pipe_with};
 
-use super::{failed, start_plain};
+use super::failed;
 use crate::arguments::Record;
 use crate::failure::Failure;
+use crate::host_program::{self, Session};
 use crate::state::State;
 
 /// Set in a supervisor's environment, and there alone.
@@ -39,23 +36,8 @@ pub fn start() -> Result<u8, Failure> {
         entry
     });
     let envp = texts(env.chain([mark]))?;
-    let arguments: Vec<Argument<'_>> =
-        argv.iter().map(|text| Argument::new(text)).chain([Argument::END]).collect();
-    let environment: Vec<Argument<'_>> =
-        envp.iter().map(|text| Argument::new(text)).chain([Argument::END]).collect();
-    let steps = [
-        Step::NewSession,
-        Step::CloseOthers,
-        Step::Signals { reset: sys::signals::SignalSet::EMPTY },
-        Step::Execute(Execute { file: c"/proc/self/exe", search: c"", argv: &arguments, envp: &environment }),
-    ];
-    let child = start_plain(&Launch {
-        plan: Plan { steps: &steps },
-        namespaces: Namespaces::NONE,
-        cgroup: None,
-        standard: [Some(null.as_fd()), Some(to.as_fd()), None],
-        others: Others::Keep,
-    })?;
+    let standard = [Some(null.as_fd()), Some(to.as_fd()), None];
+    let child = host_program::start(c"/proc/self/exe", &argv, &envp, standard, Session::Own)?;
     drop(to);
     let mut id = String::new();
     std::io::BufReader::new(std::fs::File::from(from))
