@@ -28,21 +28,25 @@ impl State {
         };
         let directory = base.join("husk").join("run").join(id);
         let failed = |error: std::io::Error| Failure::io(directory.display(), &error);
-        if let Some(parent) = directory.parent() {
-            fs::create_dir_all(parent).map_err(failed)?;
-        }
-        match fs::create_dir(&directory) {
-            Ok(()) => {}
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                if !Self::has_ended(&directory) {
-                    let hint = format!("it ends with: kill $(cat {}/pid)", directory.display());
-                    return Err(
-                        Failure::ours(format!("id {id}: a container of this id runs")).hint(Some(hint))
-                    );
-                }
-                let _ = fs::remove_file(directory.join("exit"));
+        loop {
+            if let Some(parent) = directory.parent() {
+                fs::create_dir_all(parent).map_err(failed)?;
             }
-            Err(error) => return Err(failed(error)),
+            match fs::create_dir(&directory) {
+                Ok(()) => break,
+                // The last container that ended has taken the directories above with it.
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                    if !Self::has_ended(&directory) {
+                        let hint = format!("it ends with: kill $(cat {}/pid)", directory.display());
+                        let what = format!("id {id}: a container of this id runs");
+                        return Err(Failure::ours(what).hint(Some(hint)));
+                    }
+                    let _ = fs::remove_file(directory.join("exit"));
+                    break;
+                }
+                Err(error) => return Err(failed(error)),
+            }
         }
         let state = Self { directory, record };
         state.put("pid", &std::process::id().to_string())?;
@@ -70,7 +74,12 @@ impl State {
             let _ = fs::remove_file(self.directory.join("pid"));
         } else {
             let _ = fs::remove_file(self.directory.join("pid"));
-            let _ = fs::remove_dir(&self.directory);
+            // And what is above, where it is empty by now: `run` and `husk`.
+            for directory in self.directory.ancestors().take(3) {
+                if fs::remove_dir(directory).is_err() {
+                    break;
+                }
+            }
         }
     }
 
