@@ -12,6 +12,7 @@ use crate::failure::Failure;
 pub struct State {
     directory: PathBuf,
     record: Record,
+    _lock: fs::File,
 }
 
 impl State {
@@ -28,43 +29,31 @@ impl State {
         };
         let directory = base.join("husk").join("run").join(id);
         let failed = |error: std::io::Error| Failure::io(directory.display(), &error);
-        loop {
+        let lock = loop {
             if let Some(parent) = directory.parent() {
                 fs::create_dir_all(parent).map_err(failed)?;
             }
-            match fs::create_dir(&directory) {
-                Ok(()) => break,
+            match fs::create_dir(&directory).map_err(|error| error.kind()) {
+                Ok(()) | Err(ErrorKind::AlreadyExists) => {}
                 // The last container that ended has taken the directories above with it.
+                Err(ErrorKind::NotFound) => continue,
+                Err(kind) => return Err(failed(kind.into())),
+            }
+            match fs::File::open(&directory) {
+                Ok(file) => break file,
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                    if !Self::has_ended(&directory) {
-                        let hint = format!("it ends with: kill $(cat {}/pid)", directory.display());
-                        let what = format!("id {id}: a container of this id runs");
-                        return Err(Failure::ours(what).hint(Some(hint)));
-                    }
-                    let _ = fs::remove_file(directory.join("exit"));
-                    break;
-                }
                 Err(error) => return Err(failed(error)),
             }
+        };
+        // Held until this process ends, however it ends.
+        if lock.try_lock().is_err() {
+            let hint = format!("it ends with: kill $(cat {}/pid)", directory.display());
+            return Err(Failure::ours(format!("id {id}: a container of this id runs")).hint(Some(hint)));
         }
-        let state = Self { directory, record };
+        let _ = fs::remove_file(directory.join("exit"));
+        let state = Self { directory, record, _lock: lock };
         state.put("pid", &std::process::id().to_string())?;
         Ok(state)
-    }
-
-    /// A supervisor that was killed leaves its pid behind; one that lives holds it.
-    fn has_ended(directory: &std::path::Path) -> bool {
-        if directory.join("exit").exists() {
-            return true;
-        }
-        let pid = fs::read_to_string(directory.join("pid")).ok().and_then(|text| text.trim().parse().ok());
-        let alive = pid.and_then(sys::process::Pid::from_raw).is_some_and(|pid| {
-            // The number may be somebody else's by now.
-            let name = fs::read_to_string(format!("/proc/{}/comm", pid.as_raw_pid())).unwrap_or_default();
-            name.trim_end().starts_with("husk")
-        });
-        !alive
     }
 
     /// Says how the container ended; `Err` where it never began.
