@@ -15,6 +15,7 @@ const PACKAGES: &[Package] = &[
     Package { name: "qemu-system-x86", reason: "boots the guest" },
     Package { name: "busybox-static", reason: "the guest's commands, and a root file system for tests" },
     Package { name: "binutils", reason: "strips the test programs that go into the guest" },
+    Package { name: "strace", reason: "counts system calls, and makes each of them fail once" },
     Package { name: "lz4", reason: "unpacks kernel 6.1" },
     Package { name: "xz-utils", reason: "unpacks the modules of kernel 6.12" },
     Package { name: "zstd", reason: "unpacks kernels that are packed with it" },
