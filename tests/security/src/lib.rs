@@ -13,6 +13,6 @@ pub mod racer;
 pub mod trap;
 pub mod victim;
 
-pub use attempt::{Outcome, attempt};
+pub use attempt::{Outcome, attempt, copy_program, write_program};
 pub use ground::Ground;
 pub use trap::{PLACES, Trap};

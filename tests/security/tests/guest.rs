@@ -1,0 +1,10 @@
+//! What depends on the kernel and on cgroup v2, once more on a Debian kernel with all of it.
+
+#[path = "devices.rs"]
+mod devices;
+#[path = "privileges.rs"]
+mod privileges;
+#[path = "procfs.rs"]
+mod procfs;
+#[path = "rootless.rs"]
+mod rootless;
