@@ -4,6 +4,7 @@ use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 
 use oci::profile::{Confinement, Ids};
+use oci::spec::ConsoleSize;
 use oci::{Arena, Compiled, Lifetime, Nodes, Privilege, RootSource, Setting, Terminal};
 use plan::Standard;
 use session::{Ended, RawMode, Session};
@@ -12,6 +13,7 @@ use sys::clone::Child;
 use sys::fd::{AsFd, OwnedFd};
 use sys::privilege::Capabilities;
 use sys::strerror::describe;
+use sys::termios::tcgetwinsize;
 
 use crate::arguments::{Action, Background, Changes, Init, Run};
 use crate::failure::Failure;
@@ -94,6 +96,7 @@ impl<'r> Container<'r> {
         let host = Host {
             digits: self.digits.clone(),
             capabilities: self.own_capabilities()?,
+            size: self.terminal.and_then(|_| terminal_size()),
             term: self.terminal.map(|_| std::env::var_os("TERM").unwrap_or_else(|| "xterm".into())),
         };
         let ids = match &self.maps {
@@ -215,7 +218,12 @@ impl<'r> Container<'r> {
             signals,
             terminal: terminal.map(AsFd::as_fd),
             input: Some(stdin.as_fd()),
-            output: if shown_on.contains(1) { stdout.as_fd() } else { stderr.as_fd() },
+            // Where one of them is a pipe, what a terminal shows is for the one that is a terminal.
+            output: match shown_on {
+                on if on.contains(1) => stdout.as_fd(),
+                on if on.contains(2) => stderr.as_fd(),
+                _ => stdin.as_fd(),
+            },
         };
         session.run().map_err(|errno| failed("wait for the container", errno))
     }
@@ -256,6 +264,13 @@ fn wanted_terminal(run: &Run) -> Option<Terminal> {
     let out = u8::from(sys::termios::isatty(std::io::stdout())) << 1;
     let err = u8::from(sys::termios::isatty(std::io::stderr())) << 2;
     Some(Terminal { replace: Standard(1 | out | err) })
+}
+
+/// The size of our terminal. The container's has it before its program starts.
+fn terminal_size() -> Option<ConsoleSize> {
+    let sizes = [tcgetwinsize(std::io::stdin()), tcgetwinsize(std::io::stdout())];
+    let size = sizes.into_iter().find_map(Result::ok)?;
+    Some(ConsoleSize { height: size.ws_row, width: size.ws_col })
 }
 
 /// The init that `--init` means: beside husk itself.

@@ -41,6 +41,8 @@ pub struct Host {
     pub digits: String,
     /// TERM, where the container gets a terminal.
     pub term: Option<OsString>,
+    /// The size of the terminal.
+    pub size: Option<ConsoleSize>,
     /// What husk itself may give away; in a user namespace of its own, a container may have everything.
     pub capabilities: Capabilities,
 }
@@ -53,6 +55,7 @@ fn mount(asked: &[Mount], mounts: &mut Vec<Mount>) {
 
 fn set_process(run: &Run, identity: &Identity, host: &Host, process: &mut Process) -> Result<(), Failure> {
     process.args.clone_from(&run.command);
+    process.console_size = host.size;
     if run.workdir.as_ref().is_some_and(|path| !path.starts_with('/')) {
         let path = run.workdir.as_deref().unwrap_or_default();
         return Err(Failure::usage(format!("--workdir {path:?}: not an absolute path")));
