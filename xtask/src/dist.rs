@@ -1,11 +1,12 @@
-//! `cargo xtask dist`: the programs as they are handed out.
+//! `cargo xtask dist`: the programs as they are handed out, with their manual pages.
 
 use std::fs;
 
 use crate::workspace::Workspace;
 use crate::{Result, build, elf, run};
 
-/// Builds every program in the release profile (static, stripped) and puts it into `dist/bin/`.
+/// Builds every program in the release profile (static, stripped) and puts it into `dist/bin/`, and the manual
+/// pages into `dist/share/man/man1/`.
 pub fn pack(workspace: &Workspace) -> Result<()> {
     let bin = workspace.root.join("dist/bin");
     fs::create_dir_all(&bin).map_err(|why| format!("make {}: {why}", bin.display()))?;
@@ -31,7 +32,22 @@ pub fn pack(workspace: &Workspace) -> Result<()> {
         fs::rename(&fresh, &to).map_err(|why| format!("write {}: {why}", to.display()))?;
         println!("dist/bin/{:<12} {:>7} KiB, static", built.target, program.len() / 1024);
     }
+    copy_manual(workspace)?;
     let mut list = run::command("ls", ["-l"]);
     list.arg(&bin);
     run::shown(list)
+}
+
+fn copy_manual(workspace: &Workspace) -> Result<()> {
+    let from = workspace.root.join("docs/man");
+    let to = workspace.root.join("dist/share/man/man1");
+    fs::create_dir_all(&to).map_err(|why| format!("make {}: {why}", to.display()))?;
+    let pages = fs::read_dir(&from).map_err(|why| format!("read {}: {why}", from.display()))?;
+    for page in pages {
+        let page = page.map_err(|why| format!("read {}: {why}", from.display()))?;
+        let copy = to.join(page.file_name());
+        fs::copy(page.path(), &copy).map_err(|why| format!("write {}: {why}", copy.display()))?;
+        println!("dist/share/man/man1/{}", page.file_name().display());
+    }
+    Ok(())
 }

@@ -1,0 +1,77 @@
+//! The manual pages describe the program that there is: every option and every verb, and no others.
+
+use tidy::{demand_none, document};
+
+const TABLE: &str = "programs/husk/src/options.rs";
+const VERBS: &str = "programs/husk/src/arguments.rs";
+
+fn read(path: &str) -> String {
+    document(path).unwrap_or_else(|| panic!("{path}: missing"))
+}
+
+/// The insides of the double-quoted texts of a row of the table. They hold no escapes.
+fn quoted(row: &str) -> Vec<&str> {
+    row.split('"').skip(1).step_by(2).collect()
+}
+
+/// The head of an option's paragraph, as mdoc(7) has it, from its row in the table.
+fn head(row: &str) -> String {
+    let texts = quoted(row);
+    let short = row.split_once("Some('").and_then(|(_, rest)| rest.chars().next());
+    let short = short.map_or(String::new(), |letter| format!("{letter} , Fl "));
+    // A row has its long name, the name of its value if it takes one, and what it does.
+    let value = if texts.len() == 3 { format!(" Ar {}", texts[1]) } else { String::new() };
+    format!(".It Fl {short}-{}{value}", texts[0])
+}
+
+/// The heads of all options, from the source of the table.
+fn options(source: &str) -> Vec<String> {
+    let (_, table) = source.split_once("pub const OPTIONS").expect("the table of options");
+    let (table, _) = table.split_once("];\n").expect("the end of the table");
+    table.split("row(").skip(1).map(head).collect()
+}
+
+/// The lines of a page between one heading and the next.
+fn section<'p>(page: &'p str, heading: &str) -> Vec<&'p str> {
+    let start = format!(".Sh {heading}");
+    page.lines().skip_while(|line| *line != start).skip(1).take_while(|l| !l.starts_with(".Sh ")).collect()
+}
+
+/// What stands on one side and not on the other.
+fn differences(said: &[String], is: &[String]) -> Vec<String> {
+    let only = |one: &[String], other: &[String], what: &str| -> Vec<String> {
+        let missing = one.iter().filter(|line| !other.contains(line));
+        missing.map(|line| format!("{line}: {what}")).collect()
+    };
+    [only(is, said, "not in the manual page"), only(said, is, "in the manual page only")].concat()
+}
+
+#[test]
+fn every_option_of_run_is_in_its_manual_page_and_no_other() {
+    let is = options(&read(TABLE));
+    let page = read("docs/man/husk-run.1");
+    let heads = section(&page, "OPTIONS").into_iter().filter(|line| line.starts_with(".It "));
+    let said: Vec<String> = heads.map(str::to_owned).collect();
+    demand_none(&differences(&said, &is), "describe the option in docs/man/husk-run.1, or remove it there");
+    assert_eq!(said, is, "the page and `husk help run` have one order");
+}
+
+#[test]
+fn every_verb_is_in_the_manual_page_and_no_other() {
+    let source = read(VERBS);
+    let verbs = source.lines().filter_map(|line| line.trim().strip_prefix("b\"")?.split_once("\" =>"));
+    let is: Vec<String> = verbs.map(|(verb, _)| format!(".It Cm {verb}")).collect();
+    let page = read("docs/man/husk.1");
+    let heads = section(&page, "DESCRIPTION").into_iter().filter(|line| line.starts_with(".It "));
+    let said: Vec<String> = heads.map(str::to_owned).collect();
+    assert!(is.len() > 2, "{VERBS}: the verbs are written in another way now");
+    demand_none(&differences(&said, &is), "describe the command in docs/man/husk.1, or remove it there");
+}
+
+#[test]
+fn rows_of_the_table_become_heads_of_paragraphs() {
+    let table = "pub const OPTIONS: [Description; 2] = [\n\
+                 row(Name::Memory, \"memory\", Some('m'), Some(\"SIZE\"), \"most memory\"),\n\
+                 row(\n  Name::Plan,\n  \"plan\",\n  None,\n  None,\n  \"print\",\n),\n];\n";
+    assert_eq!(options(table), [".It Fl m , Fl -memory Ar SIZE", ".It Fl -plan"]);
+}
