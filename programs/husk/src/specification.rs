@@ -42,7 +42,7 @@ pub struct Host {
     /// TERM, where the container gets a terminal.
     pub term: Option<OsString>,
     /// The size of the terminal.
-    pub size: Option<ConsoleSize>,
+    pub size: Option<oci::spec::ConsoleSize>,
     /// What husk itself may give away; in a user namespace of its own, a container may have everything.
     pub capabilities: Capabilities,
 }
