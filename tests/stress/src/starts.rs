@@ -137,8 +137,7 @@ impl Hammer<'_> {
             Step::Pivot,
             Step::Execute(Execute { file: program, search: c"/bin", argv: &argv, envp: &envp }),
         ];
-        let namespaces =
-            [Namespaces::MOUNT, Namespaces::PID, Namespaces::UTS, Namespaces::IPC].into_iter();
+        let namespaces = [Namespaces::MOUNT, Namespaces::PID, Namespaces::UTS, Namespaces::IPC].into_iter();
         let launch = Launch {
             plan: Plan { steps: &steps },
             namespaces: namespaces.fold(Namespaces::NONE, Namespaces::with),

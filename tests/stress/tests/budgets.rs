@@ -72,7 +72,9 @@ fn husk_needs_little_memory() {
         let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         line.starts_with(b"sleep\0")
     };
-    cli::wait_until("the container runs", Duration::from_secs(10), || processes_of(&number).iter().any(sleeps));
+    cli::wait_until("the container runs", Duration::from_secs(10), || {
+        processes_of(&number).iter().any(sleeps)
+    });
     let status = std::fs::read_to_string(format!("/proc/{}/status", husk.id())).expect("status");
     husk.kill().expect("SIGKILL");
     husk.wait().expect("its end");

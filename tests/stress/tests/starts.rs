@@ -10,8 +10,7 @@ const STARTS: usize = 10_000;
 
 fn hammer(root: &Path) {
     let started = Instant::now();
-    let tally =
-        Noise::beside(|| Hammer { rootfs: root, threads: 8, starts: STARTS, groups: None }.run());
+    let tally = Noise::beside(|| Hammer { rootfs: root, threads: 8, starts: STARTS, groups: None }.run());
     let seconds = started.elapsed().as_secs_f64();
     println!("{tally:?} in {seconds:.1} s, {:.2} ms each", seconds * 1000.0 / STARTS as f64);
     let failing = STARTS / 30;
