@@ -109,13 +109,21 @@ fn check_places(steps: &[Step<'_>]) {
 /// The second half, from the pivot to the program.
 fn check_identity(spec: &Spec, steps: &[Step<'_>], pivot: usize) {
     let last = steps.len() - 1;
-    let user = only(steps, "user", |step| matches!(step, Step::User { .. }));
+    let users = all(steps, |step| matches!(step, Step::User { .. }));
+    let own = spec.process.as_ref().map_or((0, 0), |process| (process.user.uid, process.user.gid));
+    assert!(users.len() == 1 || users.is_empty() && own == (0, 0), "user {own:?}: {users:?}");
+    let groups = only(steps, "groups", |step| matches!(step, Step::Groups(_)));
+    let user = users.first().copied().unwrap_or(groups);
+    assert!(groups <= user, "after the change of user there is no right to change groups");
     let capabilities = only(steps, "capabilities", |step| matches!(step, Step::SetCapabilities { .. }));
     let close = only(steps, "close others", |step| matches!(step, Step::CloseOthers));
     let session = only(steps, "session", |step| matches!(step, Step::NewSession));
-    let directory = only(steps, "directory", |step| matches!(step, Step::Chdir { .. }));
+    // The pivot leaves the child in the root.
+    let directories = all(steps, |step| matches!(step, Step::Chdir { .. }));
+    let cwd = spec.process.as_ref().map_or("", |process| process.cwd.as_str());
+    assert!(directories.len() == 1 || directories.is_empty() && cwd == "/", "{cwd}: {directories:?}");
     // A descriptor of the host's must be gone before a directory is gone to by name (CVE-2024-21626).
-    let order = [pivot, close, directory, user, capabilities];
+    let order = [pivot, close, directories.first().copied().unwrap_or(close), user, capabilities];
     assert!(order.is_sorted(), "pivot, close others, chdir, user, capabilities: {order:?}");
     for number in all(steps, |step| matches!(step, Step::Terminal { .. })) {
         assert!(session < number && number < pivot, "a terminal needs a session, and the container's devpts");

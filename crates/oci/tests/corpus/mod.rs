@@ -1,7 +1,7 @@
 //! The corpus of configurations in `tests/plans`, and what each is compiled with.
 //!
 //! A configuration says in its annotations what a specification cannot say: `plan.root` is `directory` (or
-//! absent), `ephemeral`, `host` or `host-by-directory`; `plan.groups` is `denied`; `plan.cgroup` is `hidden`;
+//! absent), `ephemeral`, `host` or `host-by-directory`; `plan.groups` is `denied`; `plan.caller` is `other` than root; `plan.cgroup` is `hidden`;
 //! `plan.lifetime` is `caller`; `plan.terminal` lists descriptors; `plan.devices` lists `SOURCE:TARGET`;
 //! `plan.nodes` is `beside-own-dev`; `plan.program` is a program of the host.
 
@@ -12,7 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use oci::{
-    Arena, CgroupView, Compiled, Error, Groups, HostLayer, Lifetime, Nodes, Privilege, RootSource, Setting,
+    Arena, Caller, CgroupView, Compiled, Error, Groups, HostLayer, Lifetime, Nodes, Privilege, RootSource, Setting,
     Spec, Terminal,
 };
 use plan::{Plan, Standard};
@@ -85,7 +85,10 @@ fn privilege(spec: &Spec) -> Privilege {
     let mapped = linux.is_some_and(|linux| linux.namespaces.iter().any(|one| one.kind == "user"));
     let denied = spec.annotations.get("plan.groups").is_some_and(|value| value == "denied");
     match (mapped, denied) {
-        (false, _) => Privilege::Full,
+        (false, _) if spec.annotations.get("plan.caller").is_some_and(|value| value == "other") => {
+            Privilege::Full(Caller::Other)
+        }
+        (false, _) => Privilege::Full(Caller::Root),
         (true, false) => Privilege::Rootless(Groups::Allowed),
         (true, true) => Privilege::Rootless(Groups::Denied),
     }
