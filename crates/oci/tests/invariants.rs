@@ -112,10 +112,12 @@ fn check_identity(spec: &Spec, steps: &[Step<'_>], pivot: usize) {
     let users = all(steps, |step| matches!(step, Step::User { .. }));
     let own = spec.process.as_ref().map_or((0, 0), |process| (process.user.uid, process.user.gid));
     assert!(users.len() == 1 || users.is_empty() && own == (0, 0), "user {own:?}: {users:?}");
-    let groups = only(steps, "groups", |step| matches!(step, Step::Groups(_)));
-    let user = users.first().copied().unwrap_or(groups);
-    assert!(groups <= user, "after the change of user there is no right to change groups");
     let capabilities = only(steps, "capabilities", |step| matches!(step, Step::SetCapabilities { .. }));
+    let groups = all(steps, |step| matches!(step, Step::Groups(_)));
+    let denied = spec.annotations.get("plan.groups").is_some_and(|value| value == "denied");
+    assert!(groups.len() == 1 || groups.is_empty() && denied, "groups: {groups:?}");
+    let user = users.first().or(groups.first()).copied().unwrap_or(capabilities);
+    assert!(groups.iter().all(|number| *number <= user), "after the user there is no right to change groups");
     let close = only(steps, "close others", |step| matches!(step, Step::CloseOthers));
     let session = only(steps, "session", |step| matches!(step, Step::NewSession));
     // The pivot leaves the child in the root.
@@ -204,7 +206,7 @@ fn invariants_hold_for_random_specifications() {
     let specs: Vec<Spec> = corpus::specs().into_iter().map(|(_, spec)| spec).filter(compiles).collect();
     let mut random = Random::new(0x6875_736b);
     let mut plans = 0;
-    for round in 0..20_000 {
+    for round in 0..10_000 {
         let spec = mixed(&mut random, &specs);
         corpus::compile_with(&spec, |compiled| {
             if let Ok(compiled) = compiled {
@@ -214,8 +216,8 @@ fn invariants_hold_for_random_specifications() {
             }
         });
     }
-    println!("{plans} of 20000 mixtures are valid");
-    assert!(plans > 2_000, "{plans} of 20000 mixtures are valid: too few to mean something");
+    println!("{plans} of 10000 mixtures are valid");
+    assert!(plans > 2_000, "{plans} of 10000 mixtures are valid: too few to mean something");
 }
 
 #[test]
@@ -259,7 +261,7 @@ fn nothing_panics_on_damaged_json() {
     let texts: Vec<Vec<u8>> = corpus::all().into_iter().map(|config| config.text).collect();
     let mut random = Random::new(42);
     let (mut parsed, mut compiled) = (0, 0);
-    for _ in 0..60_000 {
+    for _ in 0..30_000 {
         let (text, other) = (random.pick(&texts).clone(), random.pick(&texts).clone());
         let Ok(spec) = Spec::from_json(&damaged(&mut random, &text, &other)) else { continue };
         parsed += 1;
@@ -267,8 +269,8 @@ fn nothing_panics_on_damaged_json() {
             compiled.map(|compiled| corpus::words(&compiled)).is_ok()
         }));
     }
-    println!("{parsed} of 60000 are JSON of the right types, {compiled} come to a plan");
-    assert!(parsed > 1_000 && compiled > 100, "{parsed}, {compiled}: too few to mean something");
+    println!("{parsed} of 30000 are JSON of the right types, {compiled} come to a plan");
+    assert!(parsed > 500 && compiled > 100, "{parsed}, {compiled}: too few to mean something");
 }
 
 /// Puts another value in the place of one of a JSON document's.
@@ -310,7 +312,7 @@ fn nothing_panics_on_other_values() {
     let documents: Vec<serde_json::Value> = corpus::all().into_iter().filter_map(parse).collect();
     let mut random = Random::new(7);
     let mut compiled = 0;
-    for _ in 0..20_000 {
+    for _ in 0..10_000 {
         let mut document = random.pick(&documents).clone();
         for _ in 0..=random.below(3) {
             replace(&mut random, &mut document);
@@ -327,5 +329,5 @@ fn nothing_panics_on_other_values() {
             }
         }));
     }
-    assert!(compiled > 500, "{compiled} come to a plan: too few to mean something");
+    assert!(compiled > 250, "{compiled} come to a plan: too few to mean something");
 }
