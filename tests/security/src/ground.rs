@@ -4,8 +4,8 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use cli::Scratch;
 use sys::mount::{MountFlags, MountPropagationFlags, UnmountFlags, mount_change};
@@ -41,6 +41,7 @@ impl Ground {
             println!("skipped: needs root, for device nodes, owners and a mount namespace");
             return None;
         }
+        begin();
         let scratch = Scratch::new();
         // Without root, too, the images have to be within reach.
         fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o755)).expect("mode of the scratch");
@@ -127,8 +128,34 @@ impl Ground {
     }
 }
 
+/// The group below which husk makes one for each container, where there is cgroup v2. It stays, for the next.
+const GROUPS: &str = "/sys/fs/cgroup/husk";
+
+/// How many grounds there are, and whether the group was there before the first of them.
+static LIVING: Mutex<(usize, bool)> = Mutex::new((0, false));
+
+/// One ground more.
+fn begin() {
+    let mut living = LIVING.lock().unwrap_or_else(PoisonError::into_inner);
+    if living.0 == 0 {
+        living.1 = Path::new(GROUPS).exists();
+    }
+    living.0 += 1;
+}
+
+/// One ground less: the last one leaves the machine as the first one found it. No container starts meanwhile.
+fn end() {
+    let mut living = LIVING.lock().unwrap_or_else(PoisonError::into_inner);
+    living.0 -= 1;
+    if living.0 == 0 && !living.1 {
+        // Not empty if a container that is none of ours runs.
+        let _ = fs::remove_dir(GROUPS);
+    }
+}
+
 impl Drop for Ground {
     fn drop(&mut self) {
+        end();
         for path in self.memory.lock().into_iter().flat_map(|paths| paths.clone()) {
             // The namespace ends with the thread; this only lets the directory be removed.
             let _ = sys::mount::unmount(&path, UnmountFlags::DETACH);
