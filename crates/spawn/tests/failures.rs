@@ -19,13 +19,8 @@ const MOUNT_AND_PID: Namespaces = Namespaces::MOUNT.with(Namespaces::PID);
 
 /// Starts with the steps; the error that comes of it.
 fn fails(namespaces: Namespaces, steps: &[Step<'_>]) -> Error {
-    let launch = Launch {
-        plan: Plan { steps },
-        namespaces,
-        cgroup: None,
-        standard: [None; 3],
-        others: Others::Keep,
-    };
+    let launch =
+        Launch { plan: Plan { steps }, namespaces, cgroup: None, standard: [None; 3], others: Others::Keep };
     match spawn::start(&launch, &mut Bystander) {
         Err(Stopped::Plan(error)) => error,
         Err(Stopped::Caller(never)) => match never {},
@@ -35,8 +30,7 @@ fn fails(namespaces: Namespaces, steps: &[Step<'_>]) -> Error {
 
 /// The steps, in a root file system, after which `more` come.
 fn within<'a>(root: &'a CStr, more: &[Step<'a>]) -> Vec<Step<'a>> {
-    let begin =
-        [Step::Propagate(Propagation::Private), Step::Root { path: root, set: Attributes::NONE }];
+    let begin = [Step::Propagate(Propagation::Private), Step::Root { path: root, set: Attributes::NONE }];
     [&begin, more].concat()
 }
 

@@ -12,8 +12,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use oci::{
-    Arena, Caller, CgroupView, Compiled, Error, Groups, HostLayer, Lifetime, Nodes, Privilege, RootSource, Setting,
-    Spec, Terminal,
+    Arena, Caller, CgroupView, Compiled, Error, Groups, HostLayer, Lifetime, Nodes, Privilege, RootSource,
+    Setting, Spec, Terminal,
 };
 use plan::{Plan, Standard};
 use sys::clone::Namespaces;
