@@ -1,7 +1,9 @@
 //! The documents that a reader looks for.
 
+use std::collections::BTreeSet;
+
 use tidy::packages::packages;
-use tidy::{demand_none, document};
+use tidy::{demand_none, document, root, rust_files};
 
 /// Every one must exist and say something.
 const DOCUMENTS: &[(&str, &str)] = &[
@@ -50,4 +52,46 @@ fn architecture_names_every_crate_and_program() {
         .map(|package| format!("`{}`", package.name))
         .collect();
     demand_none(&missing, "say in ARCHITECTURE.md, in back quotes, what each of these is for");
+}
+
+/// What stands in back quotes in the documents, outside of code blocks, with the document's name.
+fn quoted() -> Vec<(&'static str, String)> {
+    let mut all = Vec::new();
+    for (name, _) in DOCUMENTS.iter().filter(|(name, _)| name.ends_with(".md")) {
+        let text = document(name).unwrap_or_default();
+        let prose: String = text.split("```").step_by(2).collect();
+        all.extend(prose.split('`').skip(1).step_by(2).map(|words| (*name, words.to_owned())));
+    }
+    all
+}
+
+#[test]
+fn tests_that_documents_name_exist() {
+    let mut functions = BTreeSet::new();
+    for file in rust_files() {
+        let names = file.text.split("fn ").skip(1);
+        functions.extend(names.filter_map(|rest| rest.split(['(', '<']).next().map(str::to_owned)));
+    }
+    // Names of tests are sentences: nothing else in back quotes has so many words.
+    let is_sentence = |words: &str| {
+        words.matches('_').count() >= 3
+            && words.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+    };
+    let missing: Vec<String> = quoted()
+        .into_iter()
+        .filter(|(_, words)| is_sentence(words) && !functions.contains(words))
+        .map(|(document, words)| format!("{document}: {words}: no such test"))
+        .collect();
+    demand_none(&missing, "name the test that holds the promise now; if none does, do not promise it");
+}
+
+#[test]
+fn paths_that_documents_name_exist() {
+    let tops = ["crates/", "programs/", "tests/", "xtask/", "docs/", ".cargo/", ".ci/"];
+    let missing: Vec<String> = quoted()
+        .into_iter()
+        .filter(|(_, words)| tops.iter().any(|top| words.starts_with(top)) && !root().join(words).exists())
+        .map(|(document, words)| format!("{document}: {words}: no such file"))
+        .collect();
+    demand_none(&missing, "name the file where that is now");
 }
