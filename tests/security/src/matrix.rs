@@ -77,6 +77,8 @@ pub fn assert_contained(report: &Value, ground: &Ground, what: &str) {
         let root = mount["root"].as_str().unwrap_or_default();
         assert!(!root.contains(&victim), "{what}: the victim is mounted: {mount}");
     }
+    let roots = mounts.iter().filter(|mount| mount["target"] == "/").count();
+    assert_eq!(roots, 1, "{what}: something is mounted over the root");
     let last = |target: &str| mounts.iter().rev().find(|mount| mount["target"] == target);
     assert_eq!(last("/proc").map(|mount| &mount["kind"]), Some(&Value::from("proc")), "{what}: /proc");
     let options = &last("/").unwrap_or_else(|| panic!("{what}: no root"))["options"];

@@ -8,5 +8,7 @@ mod devices;
 mod privileges;
 #[path = "procfs.rs"]
 mod procfs;
+#[path = "root.rs"]
+mod root;
 #[path = "rootless.rs"]
 mod rootless;
