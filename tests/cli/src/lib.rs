@@ -3,9 +3,11 @@
 
 mod remains;
 mod run;
+mod table;
 
 pub use remains::{Remains, processes_with};
 pub use run::{Ended, husk, husk_run, report, run, run_in, run_with, shell, started, wait, wait_until};
+pub use table::{Row, Table};
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

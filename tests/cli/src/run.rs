@@ -74,7 +74,8 @@ pub fn run(command: &mut Command) -> Ended {
     run_with(command, b"")
 }
 
-/// Runs a command to its end with something on its standard input; nothing leaves the input as it was set.
+/// Runs a command to its end with something on its standard input. Nothing leaves the input as it was set; a
+/// pipe stays open until the end then.
 ///
 /// # Panics
 /// As [`run`].
@@ -83,12 +84,14 @@ pub fn run_with(command: &mut Command, input: &[u8]) -> Ended {
         command.stdin(Stdio::piped());
     }
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
-    let (out, err, stdin) = (child.stdout.take(), child.stderr.take(), child.stdin.take());
+    let (out, err, mut stdin) = (child.stdout.take(), child.stderr.take(), child.stdin.take());
     thread::scope(|scope| {
         let out = scope.spawn(|| drain(out));
         let err = scope.spawn(|| drain(err));
-        // Who does not read its input is not made to.
-        let _ = stdin.map(|mut stdin| stdin.write_all(input));
+        if let Some(mut pipe) = stdin.take_if(|_| !input.is_empty()) {
+            // Who does not read its input is not made to.
+            let _ = pipe.write_all(input);
+        }
         let status = wait(&mut child, command);
         Ended { status, stdout: out.join().expect("output"), stderr: err.join().expect("errors") }
     })

@@ -86,6 +86,25 @@ fn line_5_the_old_root_is_gone_and_no_path_of_the_host_is_reachable() {
 }
 
 #[test]
+fn line_5_above_the_root_is_the_root_whatever_it_is_made_of() {
+    let (scratch, root) = place();
+    // The root, what is above it, and how many mounts lie on it.
+    let script = "busybox stat -c %d:%i / /.. /../..; \
+                  busybox cat /proc/self/mountinfo";
+    let with_root = ["--net=host", "--ephemeral", "--read-only", "--privileged", "--tmpfs=/mnt"]
+        .map(|option| vec!["run", option, root.to_str().expect("UTF-8"), "sh", "-c", script]);
+    let own = vec!["run", "--", "busybox", "sh", "-c", script];
+    for words in with_root.iter().chain([&own, &vec!["run", "--read-only", "--", "busybox", "sh", "-c", script]]) {
+        let out = cli::run(cli::husk().args(words)).good();
+        let lines: Vec<&str> = out.lines().collect();
+        assert_eq!((lines[0], lines[0]), (lines[1], lines[2]), "{words:?}: something lies above the root");
+        let on_root = lines[3..].iter().filter(|line| line.split(' ').nth(4) == Some("/")).count();
+        assert_eq!(on_root, 1, "{words:?}:\n{out}");
+    }
+    drop(scratch);
+}
+
+#[test]
 fn line_10_exit_42_gives_42() {
     let (_scratch, root) = place();
     let ended = shell(&[], &root, "exit 42");

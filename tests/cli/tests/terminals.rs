@@ -19,7 +19,8 @@ fn place() -> (Scratch, PathBuf) {
 fn on_terminal(root: &Path, script: &str) -> Command {
     let mut command = Command::new("script");
     command.args(["-qec", script, "/dev/null"]).env("H", program("husk")).env("R", root);
-    command.env("SHELL", "/bin/sh").stdin(Stdio::null());
+    // A pipe that stays open: at the end of its input script(1) would type ^D.
+    command.env("SHELL", "/bin/sh").stdin(Stdio::piped());
     command
 }
 
