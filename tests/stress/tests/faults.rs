@@ -63,7 +63,7 @@ fn positions(scratch: &Scratch, root: &Path) -> BTreeMap<String, usize> {
         }
         // The child's exec is the end of husk's part.
         is_program |= pid != first && name == "execve";
-        if !SPARED.contains(&name) && !(pid == first && name == "execve") {
+        if !SPARED.contains(&name) && (pid != first || name != "execve") {
             *counts.entry((name.to_owned(), pid.to_owned())).or_default() += 1;
         }
     }
