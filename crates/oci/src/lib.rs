@@ -12,8 +12,8 @@ pub mod spec;
 
 pub use arena::Arena;
 pub use compile::{
-    Caller, CgroupView, Compiled, Groups, HostLayer, Lifetime, Nodes, Privilege, RootSource, Setting,
-    Terminal, compile, filter,
+    Caller, CgroupView, Compiled, Groups, HostLayer, Keyring, Lifetime, Nodes, Privilege, RootSource,
+    Setting, Terminal, compile, filter,
 };
 pub use error::Error;
 pub use spec::Spec;

@@ -9,7 +9,7 @@ use core::ffi::CStr;
 
 use sys::Errno;
 use sys::fd::{AsFd, BorrowedFd, OwnedFd};
-use sys::fs::{AtFlags, CWD, FileType, Mode, OFlags, openat, statat};
+use sys::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, openat, openat2, statat};
 use sys::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MountPropagationFlags, MoveMountFlags,
     OpenTreeFlags, UnmountFlags, fsconfig_create, fsconfig_set_string, fsmount, fsopen, mount, mount_change,
@@ -166,11 +166,25 @@ impl Performer<'_> {
     }
 
     /// The old root is put on top of the new one, where `.` reaches it once more, and is detached there
-    /// (pivot_root(2), "pivot_root(".", ".")").
+    /// (pivot_root(2), "pivot_root(".", ".")"). What had been mounted on the old root itself (the scratch, or
+    /// something of the host's) lies above it and goes first: as long as anything is there, `/..` leads into it.
     pub fn pivot(&mut self) -> Outcome<()> {
+        const LAYERS: u8 = 16;
         at(Call::Chdir, fchdir(self.root()?))?;
         at(Call::Pivot, pivot_root(c".", c"."))?;
-        at(Call::Unmount, unmount(c".", UnmountFlags::DETACH))
+        let how = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        for _ in 0..LAYERS {
+            at(Call::Unmount, unmount(c".", UnmountFlags::DETACH))?;
+            match openat2(CWD, c"..", how, Mode::empty(), ResolveFlags::NO_XDEV) {
+                Ok(above) => {
+                    self.spend(above);
+                    return Ok(());
+                }
+                Err(Errno::XDEV) => {}
+                Err(errno) => return Err(Fault { call: Call::Find, errno }),
+            }
+        }
+        Err(Fault { call: Call::Check, errno: Errno::BUSY })
     }
 }
 

@@ -118,6 +118,7 @@ impl<'c> Performer<'c> {
                 at(Call::Capset, sys::privilege::set_capabilities(effective, permitted, inheritable))
             }
             Step::Ambient(set) => at(Call::Control, sys::privilege::raise_ambient(set)),
+            Step::NewKeyring => at(Call::Keyring, sys::privilege::join_new_keyring()),
             Step::NoNewPrivileges => at(Call::Control, sys::thread::set_no_new_privs(true)),
             Step::Undumpable => at(
                 Call::Control,

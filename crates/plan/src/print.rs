@@ -92,6 +92,7 @@ impl Step<'_> {
                 Names(inheritable)
             ),
             Self::Ambient(set) => write!(f, "raise ambient {}", Names(set)),
+            Self::NewKeyring => f.write_str("join a new session keyring"),
             Self::NoNewPrivileges => f.write_str("set no_new_privs"),
             Self::Undumpable => f.write_str("make the process undumpable"),
             Self::Seccomp { filter, flags } => {

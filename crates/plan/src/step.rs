@@ -199,6 +199,8 @@ pub enum Step<'a> {
     },
     /// Raises these ambient capabilities.
     Ambient(Capabilities),
+    /// keyctl(2), KEYCTL_JOIN_SESSION_KEYRING: a session keyring of its own instead of the caller's.
+    NewKeyring,
     /// PR_SET_NO_NEW_PRIVS: no program run from here on gives more rights than there are.
     NoNewPrivileges,
     /// PR_SET_DUMPABLE 0: nobody may open this process's memory or descriptors through /proc.

@@ -45,6 +45,7 @@ pub enum Call {
     Seccomp,
     Signal,
     Close,
+    Keyring,
     /// The standard descriptors, before the first step.
     Descriptors,
     /// The program itself is not there.
@@ -58,7 +59,7 @@ pub enum Call {
 }
 
 impl Call {
-    const ALL: [Self; 33] = [
+    const ALL: [Self; 34] = [
         Self::Open,
         Self::Find,
         Self::Make,
@@ -87,6 +88,7 @@ impl Call {
         Self::Seccomp,
         Self::Signal,
         Self::Close,
+        Self::Keyring,
         Self::Descriptors,
         Self::Execute,
         Self::Interpreter,
@@ -126,6 +128,7 @@ impl Call {
             Self::Seccomp => "seccomp",
             Self::Signal => "rt_sigprocmask",
             Self::Close => "close_range",
+            Self::Keyring => "keyctl",
             Self::Descriptors => "dup3",
             Self::Execute | Self::Interpreter => "execve",
             Self::Check => "check",

@@ -157,6 +157,7 @@ fn check_reason(step: Option<&Step<'_>>, errno: Errno) -> &'static str {
         Some(Step::Chdir { .. }) => "it leads out of the container",
         Some(Step::Device { .. }) => "not the device it should be",
         Some(Step::Mount(_) | Step::Bind(_)) => "a link leads it onto /proc",
+        Some(Step::Pivot) => "something of the old root stays mounted on it",
         Some(Step::Enter { .. } | Step::WriteProc { .. } | Step::Terminal { .. }) => {
             "another file system is mounted there"
         }
@@ -198,6 +199,9 @@ fn hint(step: &Step<'_>, failure: Failure) -> Option<&'static str> {
             Some("the id has no mapping in this user namespace")
         }
         (Step::Limit(_), _, Errno::PERM) => Some("raising a hard limit needs CAP_SYS_RESOURCE"),
+        (Step::Bind(_), Call::MoveMount, Errno::INVAL | Errno::NOTDIR) => {
+            Some("a file cannot be mounted on a directory, nor a directory on a file")
+        }
         (Step::Bind(_), Call::OpenTree, Errno::NOENT) => Some("the source of a bind must exist"),
         _ => None,
     }

@@ -156,6 +156,20 @@ pub fn raise_ambient(set: Capabilities) -> Result<()> {
     Ok(())
 }
 
+/// keyctl(2), KEYCTL_JOIN_SESSION_KEYRING: joins a new, anonymous session keyring. A kernel without keyrings has
+/// none to leave.
+///
+/// # Errors
+/// EDQUOT where the user's quota of keys is used up.
+pub fn join_new_keyring() -> Result<()> {
+    const KEYCTL_JOIN_SESSION_KEYRING: usize = 1;
+    // SAFETY: a null name, which asks for an anonymous keyring.
+    match check(unsafe { syscall!(Sysno::keyctl, KEYCTL_JOIN_SESSION_KEYRING, 0usize) }) {
+        Ok(_) | Err(Errno::NOSYS) => Ok(()),
+        Err(errno) => Err(errno),
+    }
+}
+
 /// One instruction of classic BPF: `struct sock_filter` of linux/filter.h.
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

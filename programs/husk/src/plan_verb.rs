@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use oci::{
-    Arena, Caller, CgroupView, Groups, Lifetime, Nodes, Privilege, RootSource, Setting, Spec, Terminal,
+    Arena, Caller, CgroupView, Groups, Keyring, Lifetime, Nodes, Privilege, RootSource, Setting, Spec,
+    Terminal,
 };
 use plan::{Plan, Standard};
 
@@ -37,6 +38,7 @@ pub fn print(path: &Path) -> Result<String, Failure> {
             .then_some(Terminal { replace: Standard::ALL }),
         cgroup: CgroupView::Own,
         filter: None,
+        keyring: Keyring::Own,
         lifetime: Lifetime::Free,
         nodes: Nodes::DeadBesideOwnDev,
         program: None,

@@ -129,6 +129,7 @@ impl<'r> Container<'r> {
             terminal: self.terminal,
             cgroup: place.view(),
             filter: filter.as_ref(),
+            keyring: filter::keyring(self.run),
             lifetime: Lifetime::Caller,
             nodes: match self.run.confinement {
                 Some(Confinement::Privileged) => Nodes::DeadBesideOwnDev,

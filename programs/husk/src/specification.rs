@@ -47,10 +47,15 @@ pub struct Host {
     pub capabilities: Capabilities,
 }
 
-/// A mount that was asked for replaces a default one of the same place.
+/// A mount that was asked for takes the place of a default one, in the order too: what belongs below it is
+/// mounted after it.
 fn mount(asked: &[Mount], mounts: &mut Vec<Mount>) {
-    mounts.retain(|default| !asked.iter().any(|mount| mount.destination == default.destination));
-    mounts.extend_from_slice(asked);
+    for mount in asked {
+        match mounts.iter_mut().find(|default| default.destination == mount.destination) {
+            Some(default) => default.clone_from(mount),
+            None => mounts.push(mount.clone()),
+        }
+    }
 }
 
 fn set_process(run: &Run, identity: &Identity, host: &Host, process: &mut Process) -> Result<(), Failure> {

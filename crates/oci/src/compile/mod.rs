@@ -33,6 +33,8 @@ pub struct Setting<'a> {
     pub cgroup: CgroupView,
     /// A filter to take instead of the specification's `linux.seccomp`.
     pub filter: Option<&'a seccomp::Profile<'static>>,
+    /// Whose session keyring it has.
+    pub keyring: Keyring,
     /// Whether it lives on when its caller ends.
     pub lifetime: Lifetime,
     /// What device nodes in the root file system and in volumes are worth.
@@ -117,6 +119,15 @@ pub enum CgroupView {
     Own,
     /// Nothing: it has no group of its own, and would see the host's.
     Hidden,
+}
+
+/// Whose session keyring a container has (session-keyring(7)).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Keyring {
+    /// Its own.
+    Own,
+    /// The caller's: right where a filter refuses the calls that could use it.
+    Caller,
 }
 
 /// How long a container lives.

@@ -9,7 +9,7 @@ use sys::privilege::Capabilities;
 use sys::process::{Gid, Resource};
 use sys::signals::SignalSet;
 
-use super::{Caller, Context, Groups, Lifetime, Privilege};
+use super::{Caller, Context, Groups, Keyring, Lifetime, Privilege};
 use crate::Error;
 use crate::spec::{CapabilityNames, Process};
 
@@ -50,6 +50,9 @@ impl<'a> Context<'a, '_> {
     /// could type into it (TIOCSTI, CVE-2017-5226).
     pub(super) fn session(&self, process: &Process, steps: &mut Vec<Step<'a>>) {
         steps.push(Step::NewSession);
+        if self.setting.keyring == Keyring::Own {
+            steps.push(Step::NewKeyring);
+        }
         if let Some(terminal) = self.setting.terminal {
             let console = if self.own_devices().is_some() { Console::Bound } else { Console::Absent };
             let owner = process.user.uid;

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use oci::Spec;
 use oci::profile::Confinement;
 use oci::spec::Seccomp;
+use oci::{Keyring, Spec};
 use seccomp::{Arch, Profile};
 use sys::privilege::Capabilities;
 
@@ -13,8 +13,7 @@ use crate::failure::Failure;
 
 /// The filter, or none.
 pub fn choose(run: &Run, spec: &Spec) -> Result<Option<Profile<'static>>, Failure> {
-    let by_default = if run.confinement == Some(Confinement::Privileged) { "unconfined" } else { "default" };
-    match run.seccomp.as_deref().map_or(Some(by_default), |choice| choice.to_str()) {
+    match choice(run) {
         Some("unconfined") => Ok(None),
         Some("default") => Ok(Some(seccomp::default_profile(bounding(spec).0, NATIVE))),
         _ => {
@@ -22,6 +21,16 @@ pub fn choose(run: &Run, spec: &Spec) -> Result<Option<Profile<'static>>, Failur
             from_file(path).map(Some)
         }
     }
+}
+
+fn choice(run: &Run) -> Option<&str> {
+    let by_default = if run.confinement == Some(Confinement::Privileged) { "unconfined" } else { "default" };
+    run.seccomp.as_deref().map_or(Some(by_default), |choice| choice.to_str())
+}
+
+/// The default filter refuses the calls that a keyring is used by (keyctl, add_key, request_key).
+pub fn keyring(run: &Run) -> Keyring {
+    if choice(run) == Some("default") { Keyring::Caller } else { Keyring::Own }
 }
 
 #[cfg(target_arch = "x86_64")]
