@@ -1,7 +1,5 @@
 //! The documents that a reader looks for.
 
-use std::collections::BTreeSet;
-
 use tidy::packages::packages;
 use tidy::{demand_none, document, root, rust_files};
 
@@ -54,44 +52,61 @@ fn architecture_names_every_crate_and_program() {
     demand_none(&missing, "say in ARCHITECTURE.md, in back quotes, what each of these is for");
 }
 
-/// What stands in back quotes in the documents, outside of code blocks, with the document's name.
-fn quoted() -> Vec<(&'static str, String)> {
+/// The lines of the documents outside of code blocks, each as the name of its document and what stands in back
+/// quotes in it.
+fn quoted() -> Vec<(&'static str, Vec<String>)> {
     let mut all = Vec::new();
     for (name, _) in DOCUMENTS.iter().filter(|(name, _)| name.ends_with(".md")) {
         let text = document(name).unwrap_or_default();
         let prose: String = text.split("```").step_by(2).collect();
-        all.extend(prose.split('`').skip(1).step_by(2).map(|words| (*name, words.to_owned())));
+        let words = |line: &str| line.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+        all.extend(prose.lines().map(|line| (*name, words(line))));
     }
     all
 }
 
+/// Names of tests are sentences: nothing else in back quotes has so many words.
+fn is_sentence(words: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    words.matches('_').count() >= 3 && words.bytes().all(allowed)
+}
+
 #[test]
 fn tests_that_documents_name_exist() {
-    let mut functions = BTreeSet::new();
-    for file in rust_files() {
-        let names = file.text.split("fn ").skip(1);
-        functions.extend(names.filter_map(|rest| rest.split(['(', '<']).next().map(str::to_owned)));
-    }
-    // Names of tests are sentences: nothing else in back quotes has so many words.
-    let is_sentence = |words: &str| {
-        words.matches('_').count() >= 3
-            && words.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+    let files = rust_files();
+    let has = |path: &str, test: &str| {
+        let mut named =
+            files.iter().filter(|file| file.path == path || file.path.ends_with(&format!("/{path}")));
+        named.any(|file| file.text.contains(&format!("fn {test}(")))
     };
-    let missing: Vec<String> = quoted()
-        .into_iter()
-        .filter(|(_, words)| is_sentence(words) && !functions.contains(words))
-        .map(|(document, words)| format!("{document}: {words}: no such test"))
-        .collect();
+    let mut missing = Vec::new();
+    for (document, line) in quoted() {
+        // Where a line names a file, the tests that follow are in there.
+        let mut place = None;
+        for words in &line {
+            if words.ends_with(".rs") {
+                place = Some(words);
+            } else if is_sentence(words) {
+                let found = match place {
+                    Some(path) => has(path, words),
+                    None => files.iter().any(|file| file.text.contains(&format!("fn {words}("))),
+                };
+                let place = place.map_or("anywhere", String::as_str);
+                missing.extend((!found).then(|| format!("{document}: {words}: not in {place}")));
+            }
+        }
+    }
     demand_none(&missing, "name the test that holds the promise now; if none does, do not promise it");
 }
 
 #[test]
 fn paths_that_documents_name_exist() {
     let tops = ["crates/", "programs/", "tests/", "xtask/", "docs/", ".cargo/", ".ci/"];
-    let missing: Vec<String> = quoted()
-        .into_iter()
-        .filter(|(_, words)| tops.iter().any(|top| words.starts_with(top)) && !root().join(words).exists())
-        .map(|(document, words)| format!("{document}: {words}: no such file"))
-        .collect();
+    let mut missing = Vec::new();
+    for (document, line) in quoted() {
+        let paths = line.iter().filter(|words| tops.iter().any(|top| words.starts_with(top)));
+        let gone = paths.filter(|path| !root().join(path).exists());
+        missing.extend(gone.map(|path| format!("{document}: {path}: no such file")));
+    }
     demand_none(&missing, "name the file where that is now");
 }
