@@ -189,7 +189,9 @@ fn hint(step: &Step<'_>, failure: Failure) -> Option<&'static str> {
         (Step::Pivot, Call::Pivot, Errno::INVAL) => {
             Some("pivot_root does not work from an initramfs: move to a tmpfs or a disk first")
         }
-        (Step::Mount(mount), Call::Mount, Errno::PERM) if mount.kind == c"proc" || mount.kind == c"sysfs" => {
+        (Step::Mount(mount) | Step::MountInPlace(mount), Call::Mount, Errno::PERM)
+            if mount.kind == c"proc" || mount.kind == c"sysfs" =>
+        {
             Some(
                 "the kernel allows this only where all of the host's /proc and /sys is visible (not inside most containers)",
             )

@@ -246,16 +246,17 @@ impl<'a> Context<'a, '_> {
         if let Some(program) = self.setting.program {
             steps.push(Step::OpenProgram { path: self.arena.path("init", program)? });
         }
-        if self.namespaces.contains(Namespaces::USER) {
-            steps.push(Step::Pause(Pause::IdMaps));
-            steps.push(Step::BecomeRoot);
-        }
+        // As long as the process is the caller's own: after a change of ids the file is root's.
         if let Some(score) = process.oom_score_adj {
             if !(-1000..=1000).contains(&score) {
                 return Err(Error::new("process.oomScoreAdj", format!("{score} is not in -1000 to 1000")));
             }
             let value = self.arena.text("process.oomScoreAdj", score.to_string().as_bytes())?;
             steps.push(Step::WriteProc { path: c"self/oom_score_adj", value });
+        }
+        if self.namespaces.contains(Namespaces::USER) {
+            steps.push(Step::Pause(Pause::IdMaps));
+            steps.push(Step::BecomeRoot);
         }
         for (key, value) in &self.linux.sysctl {
             let (path, value) = self.sysctl(key, value)?;

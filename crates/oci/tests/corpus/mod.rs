@@ -3,7 +3,7 @@
 //! A configuration says in its annotations what a specification cannot say: `plan.root` is `directory` (or
 //! absent), `ephemeral`, `host` or `host-by-directory`; `plan.groups` is `denied`; `plan.caller` is `other` than root; `plan.cgroup` is `hidden`;
 //! `plan.lifetime` is `caller`; `plan.terminal` lists descriptors; `plan.devices` lists `SOURCE:TARGET`;
-//! `plan.nodes` is `beside-own-dev`; `plan.program` is a program of the host.
+//! `plan.keyring` is `caller`; `plan.nodes` is `beside-own-dev`; `plan.program` is a program of the host.
 
 // Each test program uses a part of it.
 #![allow(dead_code)]
@@ -12,8 +12,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use oci::{
-    Arena, Caller, CgroupView, Compiled, Error, Groups, HostLayer, Lifetime, Nodes, Privilege, RootSource,
-    Setting, Spec, Terminal,
+    Arena, Caller, CgroupView, Compiled, Error, Groups, HostLayer, Keyring, Lifetime, Nodes, Privilege,
+    RootSource, Setting, Spec, Terminal,
 };
 use plan::{Plan, Standard};
 use sys::clone::Namespaces;
@@ -71,6 +71,7 @@ pub fn compile_with<T>(spec: &Spec, then: impl FnOnce(Result<Compiled<'_>, Error
         terminal: terminal(spec),
         cgroup: if note("plan.cgroup") == "hidden" { CgroupView::Hidden } else { CgroupView::Own },
         filter: None,
+        keyring: if note("plan.keyring") == "caller" { Keyring::Caller } else { Keyring::Own },
         lifetime: if note("plan.lifetime") == "caller" { Lifetime::Caller } else { Lifetime::Free },
         nodes: if note("plan.nodes") == "beside-own-dev" { Nodes::DeadBesideOwnDev } else { Nodes::Dead },
         program: spec.annotations.get("plan.program").map(Path::new),
