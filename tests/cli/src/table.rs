@@ -94,8 +94,7 @@ impl Table {
 
 fn difference(before: &Remains, after: &Remains) -> String {
     let (before, after) = (format!("{before:#?}"), format!("{after:#?}"));
-    let new: Vec<&str> =
-        after.lines().filter(|line| !before.contains(line)).map(str::trim).collect();
+    let new: Vec<&str> = after.lines().filter(|line| !before.contains(line)).map(str::trim).collect();
     let gone: Vec<&str> = before.lines().filter(|line| !after.contains(line)).map(str::trim).collect();
     format!("{new:?}, gone {gone:?}")
 }

@@ -75,7 +75,10 @@ fn values_that_make_no_sense_are_refused() {
         (&["--workdir", "tmp"], &["--workdir", "tmp", "absolute"]),
         (&["--hostname", ""], &["--hostname"]),
         (&["--hostname", "a b"], &["--hostname", "a b"]),
-        (&["--hostname", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"], &["--hostname", "64"]),
+        (
+            &["--hostname", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"],
+            &["--hostname", "64"],
+        ),
         (&["--net", "bridge"], &["--net", "bridge", "host or none"]),
         (&["--cap-add", "FLY"], &["--cap-add", "FLY", "no capability"]),
         (&["--cap-drop", ""], &["--cap-drop", "no capability"]),
@@ -138,7 +141,8 @@ fn what_does_not_exist_or_cannot_be_had_is_refused() {
 fn what_is_not_utf_8_is_refused_in_options_and_taken_in_the_command() {
     let table = table();
     let odd = OsStr::from_bytes(b"a\xffb");
-    for option in ["--hostname", "--user", "--bind", "--tmpfs", "--memory", "--id", "--workdir", "--cap-add"] {
+    for option in ["--hostname", "--user", "--bind", "--tmpfs", "--memory", "--id", "--workdir", "--cap-add"]
+    {
         let mut command = husk();
         command.args(["run", option]).arg(odd).arg(&table.root).arg("/bin/true");
         table.refuses(&mut command, 125, &[option, "UTF-8"]).unwrap();
@@ -176,13 +180,18 @@ fn more_arguments_than_the_kernel_takes_are_refused_and_as_many_as_it_takes_are_
     assert_eq!((ended.code(), ended.stdout.len()), (0, 131_071));
     // husk itself gets 1.5 MiB; 4 MiB in total is beyond a quarter of the stack's usual limit for the child.
     let many = vec!["y".repeat(100_000); 15];
-    let mut words = vec![String::from("/bin/sh"), String::from("-c"), String::from("echo $#"), String::from("sh")];
+    let mut words =
+        vec![String::from("/bin/sh"), String::from("-c"), String::from("echo $#"), String::from("sh")];
     words.extend(many);
     assert_eq!(run(&mut husk_run(&[], &table.root, &words)).good(), "15");
     // 4 MiB reach husk where its own stack may be larger than the container's.
     let script = "ulimit -s unlimited; set --; i=0; while [ $i -lt 42 ]; do set -- \"$@\" \"$X\"; i=$((i+1)); done; \
                   exec \"$H\" run --rlimit stack=1048576 \"$R\" /bin/true \"$@\"";
     let mut command = Command::new("/bin/sh");
-    command.args(["-c", script]).env("X", "z".repeat(100_000)).env("H", program("husk")).env("R", &table.root);
+    command
+        .args(["-c", script])
+        .env("X", "z".repeat(100_000))
+        .env("H", program("husk"))
+        .env("R", &table.root);
     table.refuses(&mut command, 126, &["/bin/true", "too long"]).unwrap();
 }

@@ -90,10 +90,7 @@ fn a_command_that_cannot_be_executed_is_126_and_one_that_is_not_there_127() {
         (&["run", "{R}", "/bin/loop"], 126, &["/bin/loop", "symbolic links"]),
         (&["run", "{R}", &name], 126, &["too long"]),
         (&["run", "--tmpfs", "/bin", "{R}", "/bin/true"], 127, &["/bin/true", "not found"]),
-        (&["run", "--bind", "{R}/bin:/bin:noexec", "{R}", "/bin/busybox"], 126, &[
-            "/bin/busybox",
-            "noexec",
-        ]),
+        (&["run", "--bind", "{R}/bin:/bin:noexec", "{R}", "/bin/busybox"], 126, &["/bin/busybox", "noexec"]),
     ]);
 }
 
@@ -129,10 +126,14 @@ fn files_of_users_that_are_no_files_are_refused_at_once() {
     variant(&table, "directory", |root| fs::create_dir(root.join("etc/passwd")).expect("directory"));
     variant(&table, "device", |root| symlink("/dev/zero", root.join("etc/passwd")).expect("link"));
     variant(&table, "huge", |root| {
-        fs::File::create(root.join("etc/passwd")).and_then(|file| file.set_len(1 << 40)).expect("a file with a hole");
+        fs::File::create(root.join("etc/passwd"))
+            .and_then(|file| file.set_len(1 << 40))
+            .expect("a file with a hole");
     });
     variant(&table, "loop", |root| symlink("passwd", root.join("etc/passwd")).expect("link"));
-    variant(&table, "garbage", |root| fs::write(root.join("etc/passwd"), "www:x:99999999999:1\n\n::::\n").expect("file"));
+    variant(&table, "garbage", |root| {
+        fs::write(root.join("etc/passwd"), "www:x:99999999999:1\n\n::::\n").expect("file")
+    });
     table.check(&[
         (&["run", "-u", "www", "{S}/fifo", "/bin/busybox"], 125, &["etc/passwd", "not a regular file"]),
         (&["run", "-u", "www", "{S}/directory", "/bin/busybox"], 125, &["etc/passwd", "not a regular file"]),
@@ -187,8 +188,11 @@ fn a_limit_that_cannot_be_kept_is_an_error_and_not_ignored() {
     // Of a machine without cgroup v2: a mount namespace in which there is none at the usual place.
     let table = table();
     for option in ["--memory=64m", "--cpus=0.5", "--pids=10", "--cpuset=0", "--io-weight=50"] {
-        let script = format!("mount -t tmpfs tmpfs /sys/fs/cgroup; exec \"$H\" run {option} \"$R\" /bin/true");
-        table.refuses(&mut apart(&table, &script), 125, &["limits need cgroup v2", "/sys/fs/cgroup"]).unwrap();
+        let script =
+            format!("mount -t tmpfs tmpfs /sys/fs/cgroup; exec \"$H\" run {option} \"$R\" /bin/true");
+        table
+            .refuses(&mut apart(&table, &script), 125, &["limits need cgroup v2", "/sys/fs/cgroup"])
+            .unwrap();
     }
     // Without limits nothing is missing.
     let script = "mount -t tmpfs tmpfs /sys/fs/cgroup; exec \"$H\" run \"$R\" /bin/echo works";
@@ -201,7 +205,8 @@ fn a_controller_that_is_missing_is_named() {
     let table = table();
     let own = "umount -R /sys/fs/cgroup 2>/dev/null || :; mount -t cgroup2 none /sys/fs/cgroup;";
     let controllers = run(&mut apart(&table, &format!("{own} cat /sys/fs/cgroup/cgroup.controllers"))).good();
-    let rows = [("memory", "--memory=64m"), ("cpu", "--cpus=0.5"), ("pids", "--pids=10"), ("cpuset", "--cpuset=0")];
+    let rows =
+        [("memory", "--memory=64m"), ("cpu", "--cpus=0.5"), ("pids", "--pids=10"), ("cpuset", "--cpuset=0")];
     for (controller, option) in rows {
         let script = format!("{own} exec \"$H\" run {option} \"$R\" /bin/echo works");
         if controllers.split_whitespace().any(|one| one == controller) {
@@ -212,6 +217,8 @@ fn a_controller_that_is_missing_is_named() {
     }
     let script = format!("{own} exec \"$H\" run \"$R\" /bin/echo works");
     assert_eq!(run(&mut apart(&table, &script)).good(), "works");
+    // The hierarchy is the machine's: as it was before, unless others have containers in it now.
+    let _ = run(&mut apart(&table, &format!("{own} rmdir /sys/fs/cgroup/husk")));
 }
 
 #[test]

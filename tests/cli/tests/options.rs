@@ -37,7 +37,6 @@ fn without_options_a_container_is_confined() {
         ("/ids/groups", json!([])),
         ("/environment/HOME", json!("/root")),
         ("/signals/blocked", json!([])),
-        ("/signals/ignored", json!([])),
         ("/signals/caught", json!([])),
         ("/terminal/open", json!("ENXIO")),
         ("/capabilities/inheritable/names", json!([])),
@@ -51,6 +50,9 @@ fn without_options_a_container_is_confined() {
     for id in ["ruid", "euid", "suid", "fsuid", "rgid", "egid", "sgid", "fsgid"] {
         assert_eq!(seen["ids"][id], 0, "{id}");
     }
+    // The C library of this test has posix_spawn(3) ignore two signals of its own, 32 and 33.
+    let ignored = seen["signals"]["ignored"].as_array().expect("signals");
+    assert!(ignored.iter().all(|number| *number == 32 || *number == 33), "{ignored:?}");
     let names = |value: &Value| value.as_object().expect("object").keys().cloned().collect::<Vec<_>>();
     assert_eq!(names(&seen["descriptors"]), ["0", "1", "2"]);
     assert_eq!(names(&seen["environment"]), ["HOME", "PATH"]);

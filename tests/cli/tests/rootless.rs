@@ -108,17 +108,23 @@ fn exit_codes_are_the_same_as_with_root() {
 #[test]
 fn options_work_as_far_as_one_id_goes() {
     let place = Place::new();
-    let before: Vec<_> = fs::read_dir(&place.root).expect("directory").flatten().map(|one| one.path()).collect();
+    let before: Vec<_> =
+        fs::read_dir(&place.root).expect("directory").flatten().map(|one| one.path()).collect();
     let options = ["--ephemeral", "--net", "none", "--hostname", "own", "--tmpfs", "/var", "-e", "A=1"];
-    let script = "hostname; echo $A; touch /new /var/x && ls /new; ip -o link | wc -l; ip link | grep -c ',UP'";
-    let out = run(place.husk().arg("run").args(options).arg(&place.root).args(["/bin/sh", "-c", script])).good();
+    let script =
+        "hostname; echo $A; touch /new /var/x && ls /new; ip -o link | wc -l; ip link | grep -c ',UP'";
+    let out =
+        run(place.husk().arg("run").args(options).arg(&place.root).args(["/bin/sh", "-c", script])).good();
     assert_eq!(out, "own\n1\n/new\n1\n1");
-    let after: Vec<_> = fs::read_dir(&place.root).expect("directory").flatten().map(|one| one.path()).collect();
+    let after: Vec<_> =
+        fs::read_dir(&place.root).expect("directory").flatten().map(|one| one.path()).collect();
     assert_eq!(before.len(), after.len());
     let bind = format!("{}:/mnt:ro", place.scratch.path().display());
-    let out = run(place.husk().args(["run", "-v", &bind]).arg(&place.root).args(["/bin/probe", "mkdir", "/mnt/a"]));
+    let out =
+        run(place.husk().args(["run", "-v", &bind]).arg(&place.root).args(["/bin/probe", "mkdir", "/mnt/a"]));
     assert!(out.good().contains("EROFS"));
-    let out = run(place.husk().args(["run", "--read-only"]).arg(&place.root).args(["/bin/probe", "mkdir", "/a"]));
+    let out =
+        run(place.husk().args(["run", "--read-only"]).arg(&place.root).args(["/bin/probe", "mkdir", "/a"]));
     assert!(out.good().contains("EROFS"));
     let out = run(place.husk().args(["run", "-t"]).arg(&place.root).arg("/bin/tty"));
     assert_eq!(out.out(), "/dev/pts/0\r\n");
@@ -181,7 +187,11 @@ fn a_root_that_the_caller_may_not_enter_is_an_error_that_says_so() {
     for path in [closed.clone(), closed.join("below")] {
         let ended = run(place.husk().arg("run").arg(&path).arg("/bin/true"));
         assert_eq!((ended.code(), ended.out().as_str()), (125, ""), "{}", path.display());
-        assert!(ended.err().contains("Permission denied") && ended.err().lines().count() == 1, "{}", ended.err());
+        assert!(
+            ended.err().contains("Permission denied") && ended.err().lines().count() == 1,
+            "{}",
+            ended.err()
+        );
     }
     // root may, of course; the program is then what is missing.
     assert_eq!(run(husk().arg("run").arg(&closed).arg("/bin/true")).code(), 127);

@@ -94,7 +94,9 @@ fn line_5_above_the_root_is_the_root_whatever_it_is_made_of() {
     let with_root = ["--net=host", "--ephemeral", "--read-only", "--privileged", "--tmpfs=/mnt"]
         .map(|option| vec!["run", option, root.to_str().expect("UTF-8"), "sh", "-c", script]);
     let own = vec!["run", "--", "busybox", "sh", "-c", script];
-    for words in with_root.iter().chain([&own, &vec!["run", "--read-only", "--", "busybox", "sh", "-c", script]]) {
+    for words in
+        with_root.iter().chain([&own, &vec!["run", "--read-only", "--", "busybox", "sh", "-c", script]])
+    {
         let out = cli::run(cli::husk().args(words)).good();
         let lines: Vec<&str> = out.lines().collect();
         assert_eq!((lines[0], lines[0]), (lines[1], lines[2]), "{words:?}: something lies above the root");
