@@ -12,8 +12,8 @@ use sys::fd::{AsFd, BorrowedFd, OwnedFd};
 use sys::fs::{AtFlags, CWD, FileType, Mode, OFlags, ResolveFlags, openat, openat2, statat};
 use sys::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MountPropagationFlags, MoveMountFlags,
-    OpenTreeFlags, UnmountFlags, fsconfig_create, fsconfig_set_string, fsmount, fsopen, mount, mount_change,
-    move_mount, open_tree, unmount,
+    OpenTreeFlags, UnmountFlags, fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen,
+    mount, mount_change, move_mount, open_tree, unmount,
 };
 use sys::mounts::{Attributes, Depth, Propagation, set_attributes};
 use sys::process::{fchdir, pivot_root};
@@ -123,8 +123,16 @@ impl Performer<'_> {
             refuse_proc(target.as_fd(), new.target)?;
         }
         at(Call::Chdir, fchdir(&target))?;
+        match mount_at(c".", new) {
+            // mount(2) refuses a file system on the root of another mount of it: the cgroup hierarchy where
+            // all of the host's /sys is bound.
+            Err(Fault { call: Call::Mount, errno: Errno::BUSY }) => {
+                attach(new_file_system(new)?.as_fd(), target.as_fd())?;
+            }
+            result => result?,
+        }
         self.spend(target);
-        mount_at(c".", new)
+        Ok(())
     }
 
     pub fn mount_in_place(new: &Mount<'_>) -> Outcome<()> {
@@ -202,6 +210,28 @@ fn refuse_proc(target: BorrowedFd<'_>, path: &CStr) -> Outcome<()> {
 fn mount_at(place: &CStr, new: &Mount<'_>) -> Outcome<()> {
     let options = (!new.options.is_empty()).then_some(new.options);
     at(Call::Mount, mount(new.source, place, new.kind, flags(new.set), options))
+}
+
+/// The same file system, detached, by fsopen(2).
+fn new_file_system(new: &Mount<'_>) -> Outcome<OwnedFd> {
+    let context = at(Call::Mount, fsopen(new.kind, FsOpenFlags::FSOPEN_CLOEXEC))?;
+    at(Call::Mount, fsconfig_set_string(&context, c"source", new.source))?;
+    for option in new.options.to_bytes().split(|byte| *byte == b',').filter(|option| !option.is_empty()) {
+        let at_sign = option.iter().position(|byte| *byte == b'=');
+        let (mut key, mut value) = (PathBuffer::new(), PathBuffer::new());
+        at(Call::Mount, key.push(&option[..at_sign.unwrap_or(option.len())]))?;
+        let result = match at_sign {
+            Some(end) => {
+                at(Call::Mount, value.push(&option[end + 1..]))?;
+                fsconfig_set_string(&context, key.as_c_str(), value.as_c_str())
+            }
+            None => fsconfig_set_flag(&context, key.as_c_str()),
+        };
+        at(Call::Mount, result)?;
+    }
+    at(Call::Mount, fsconfig_create(&context))?;
+    let attributes = MountAttrFlags::from_bits_retain(new.set.bits());
+    at(Call::Mount, fsmount(&context, FsMountFlags::FSMOUNT_CLOEXEC, attributes))
 }
 
 /// A detached copy of what `place` is a descriptor of.

@@ -62,6 +62,12 @@ impl Attributes {
         self.0 & other.0 == other.0
     }
 
+    /// The MOUNT_ATTR_* bits, as fsmount(2) takes them.
+    #[must_use]
+    pub const fn bits(self) -> u32 {
+        self.0 as u32 // the highest in use is bit 21
+    }
+
     /// Whether there is nothing in it.
     #[must_use]
     pub const fn is_empty(self) -> bool {

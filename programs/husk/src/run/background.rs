@@ -63,6 +63,8 @@ fn texts(list: impl Iterator<Item = OsString>) -> Result<Vec<CString>, Failure> 
 
 /// In the supervisor: takes the id.
 pub fn claim(id: &str, record: Record, uid: u32) -> Result<State, Failure> {
+    // It was executed as /proc/self/exe, and would be listed as `exe`.
+    sys::thread::set_name(c"husk").map_err(|errno| failed("prctl", errno))?;
     State::claim(id, record, uid)
 }
 
