@@ -12,6 +12,10 @@ use crate::machine::CGROUPS;
 /// Folders in which nothing may stay.
 const FOLDERS: &[&str] = &["/run", "/tmp"];
 
+/// The group below which husk makes those of its containers. It stays, with the controllers that they need, so
+/// that the next start finds it.
+const KEPT: &str = "husk";
+
 /// What there is on the machine at one moment, each thing as it is reported.
 #[derive(Default)]
 pub struct Inventory {
@@ -102,7 +106,11 @@ fn mounts() -> BTreeSet<String> {
 fn collect_cgroups(folder: &Path, found: &mut BTreeSet<String>) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            found.insert(entry.path().display().to_string());
+            let path = entry.path();
+            // What is in it counts, it does not.
+            if path != Path::new(CGROUPS).join(KEPT) {
+                found.insert(path.display().to_string());
+            }
             collect_cgroups(&entry.path(), found);
         }
     }
