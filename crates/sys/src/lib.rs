@@ -9,13 +9,19 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod clock;
 pub mod clone;
 pub mod entry;
 pub mod exec;
+pub mod job;
 pub mod loopback;
+pub mod machine;
 pub mod mounts;
 pub mod privilege;
+pub mod reap;
 pub mod signals;
+pub mod standard;
+pub mod start;
 pub mod strerror;
 
 pub use rustix::io::Errno;

@@ -1,0 +1,18 @@
+//! How the program is linked: without a C library and its start files. Only the program: the library of this
+//! package and its tests are ordinary.
+
+fn main() {
+    println!("cargo:rerun-if-changed=build.rs");
+    for argument in [
+        "-nostartfiles",
+        "-nodefaultlibs",
+        "-static",
+        // One segment less, and none that has to be written to after loading: each is a page fault.
+        "-Wl,-z,norelro",
+        "-Wl,-z,noseparate-code",
+        "-Wl,--build-id=none",
+        "-Wl,--no-eh-frame-hdr",
+    ] {
+        println!("cargo:rustc-link-arg-bins={argument}");
+    }
+}

@@ -1,0 +1,135 @@
+//! The command line of tini, docker-init too: options, exit codes and environment of tini 0.19.
+
+use sys::start::Invocation;
+
+use crate::decide::{Leftovers, OnStop, OnSuspend};
+use crate::message::Part::{Bytes, Number, Text};
+use crate::message::{Part, complain, print, print_error, say};
+use crate::settings::{Answered, Audience, Place, Settings, Subreaper};
+use crate::values::{number, signal, signed};
+use crate::words::{Word, Words};
+
+/// The version that is asked for by programs (docker reads `tini version N - git.…`).
+const VERSION: &str = "tini version 0.19.0 - minit\n";
+const REFUSED: Answered = Answered(1);
+
+const HELP: &str = "\
+  --version   print the version (as the only argument)
+  -h          print this
+  -s          adopt orphans although not the first process
+  -p SIGNAL   get SIGNAL when the parent ends
+  -v          tell more (up to three times)
+  -w          tell of every orphan that is reaped
+  -g          pass signals on to the command's process group, not to it alone
+  -e CODE     end with 0 where the command ends with CODE (0 to 255; repeatable)
+  -l          print the licence
+
+Environment:
+  TINI_SUBREAPER            as -s, if set
+  TINI_KILL_PROCESS_GROUP   as -g, if set
+  TINI_VERBOSITY            how much is told, 0 to 4 (default 1)
+";
+
+/// Reads arguments and environment into `settings`.
+///
+/// # Errors
+/// [`Answered`] where nothing is to be started.
+pub fn parse<'a>(invocation: &Invocation, settings: &mut Settings<'a>) -> Result<(), Answered> {
+    settings.policy.on_stop = OnStop::Forward;
+    settings.policy.on_suspend = OnSuspend::Forward;
+    settings.policy.leftovers = Leftovers::Leave;
+    settings.audience = Audience::Process;
+    settings.place = Place::Group;
+    settings.verbosity = 1;
+    settings.subreaper = Subreaper::No;
+    if invocation.arguments.len() == 3 && invocation.arguments[1].text() == Some(c"--version") {
+        print(VERSION);
+        return Err(Answered(0));
+    }
+    let mut words = Words::new(invocation.arguments);
+    while let Some(word) = words.next_option() {
+        option(settings, word, &mut words)?;
+    }
+    settings.command = words.command();
+    if settings.command.is_empty() {
+        return Err(usage(settings));
+    }
+    if invocation.variable("TINI_SUBREAPER").is_some() {
+        settings.subreaper = Subreaper::Yes;
+    }
+    if invocation.variable("TINI_KILL_PROCESS_GROUP").is_some() {
+        settings.audience = Audience::Group;
+    }
+    if let Some(value) = invocation.variable("TINI_VERBOSITY") {
+        settings.verbosity = signed(value.to_bytes()).unwrap_or(0);
+    }
+    Ok(())
+}
+
+fn option(settings: &mut Settings<'_>, word: Word<'_>, words: &mut Words<'_>) -> Result<(), Answered> {
+    let Word::Short(letter) = word else {
+        return Err(unknown(settings, b'-'));
+    };
+    match letter {
+        b'h' => {
+            say(&heading(settings));
+            print(HELP);
+            return Err(Answered(0));
+        }
+        b'l' => {
+            print("minit: Apache-2.0 OR MIT\n");
+            return Err(Answered(0));
+        }
+        b's' => settings.subreaper = Subreaper::Yes,
+        b'v' => settings.verbosity += 1,
+        b'w' => settings.warn_of_reaped = true,
+        b'g' => settings.audience = Audience::Group,
+        b'p' | b'e' => {
+            let Some(value) = words.value() else {
+                return Err(usage(settings));
+            };
+            let bytes = value.to_bytes();
+            let taken = match letter {
+                b'p' => signal(bytes).map(|number| settings.parent_death = Some(number)),
+                _ => number(bytes)
+                    .and_then(|code| u8::try_from(code).ok())
+                    .map(|code| settings.remapped.add(code)),
+            };
+            if taken.is_none() {
+                let what = if letter == b'p' { "p: " } else { "e: " };
+                fatal(&[Text("Not a valid option for -"), Text(what), Bytes(bytes), Text("")]);
+                return Err(REFUSED);
+            }
+        }
+        other => return Err(unknown(settings, other)),
+    }
+    Ok(())
+}
+
+/// Says why it ends, or does not start.
+pub fn fatal(parts: &[Part<'_>; 4]) {
+    let [first, second, third, fourth] = *parts;
+    let own = sys::process::getpid().as_raw_pid();
+    complain(&[Text("[FATAL tini ("), Number(own), Text(")] "), first, second, third, fourth, Text("\n")]);
+}
+
+fn unknown(settings: &Settings<'_>, letter: u8) -> Answered {
+    complain(&[
+        Bytes(settings.name.to_bytes()),
+        Text(": invalid option -- '"),
+        Bytes(&[letter]),
+        Text("'\n"),
+    ]);
+    usage(settings)
+}
+
+fn usage(settings: &Settings<'_>) -> Answered {
+    complain(&heading(settings));
+    print_error(HELP);
+    REFUSED
+}
+
+fn heading<'a>(settings: &Settings<'a>) -> [Part<'a>; 3] {
+    let name = Bytes(settings.name.to_bytes());
+    [Text("Usage: "), name, Text(" [OPTIONS] PROGRAM -- [ARGS] | --version\n\n")]
+}
