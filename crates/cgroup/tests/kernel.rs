@@ -167,7 +167,7 @@ fn a_sweep_removes_the_groups_of_dead_owners_and_no_others() {
     let Some(ground) = Ground::prepare("sweep") else { return };
     assert!(sweep(ground.parent.as_fd(), |_| false).expect("nothing there").removed.is_empty());
     let mine = Owner::caller("mine");
-    let gone = Owner { id: "gone".into(), pid: Pid::INIT, start: u64::MAX };
+    let gone = Owner { id: "gone".into(), pid: Pid::INIT, made: 0 };
     let other = group(&ground, "an-instance");
     let kept = group(&ground, mine.format().expect("a name").as_str());
     let left = group(&ground, gone.format().expect("a name").as_str());

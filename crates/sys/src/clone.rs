@@ -6,7 +6,7 @@ use rustix::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use rustix::process::Pid;
 use syscalls::{Sysno, syscall};
 
-use crate::{Result, check};
+use crate::{Errno, Result, check};
 
 /// Which namespaces a process gets of its own: the CLONE_NEW* flags of clone(2).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -132,7 +132,17 @@ pub unsafe fn clone3(setup: &Setup<'_>) -> Result<Side> {
     // SAFETY: `args` is a clone_args of the size passed, `pidfd` outlives the call, no stack is given so
     // that the child runs on its own copy of ours. What the child may do is the caller's promise.
     let answer = unsafe { syscall!(Sysno::clone3, &raw const args, size_of::<CloneArgs>()) };
-    let pid = check(answer)?;
+    let pid = match check(answer) {
+        // A seccomp filter cannot look into clone3's structure, so that many containers' refuse it (Docker's
+        // does) and let clone(2) pass. That one takes no cgroup.
+        Err(Errno::NOSYS) if setup.cgroup.is_none() => {
+            // SAFETY: as above; the kernel writes the pidfd where the parent's tid would go (clone(2)).
+            check(unsafe {
+                syscall!(Sysno::clone, args.flags, 0usize, &raw mut pidfd, 0usize, 0usize)
+            })?
+        }
+        answer => answer?,
+    };
     Ok(match Pid::from_raw(pid as i32) {
         None => Side::Child(InChild(()), take_descriptors(setup)),
         // SAFETY: the kernel has just put a new descriptor there, which nobody else knows of.

@@ -20,6 +20,8 @@ impl Inventory {
         let mounts = fs::read_to_string("/proc/self/mountinfo").map_err(|why| format!("mountinfo: {why}"))?;
         found.extend(mounts.lines().filter_map(mount_point).map(|point| format!("mount {point}")));
         walk(Path::new("/sys/fs/cgroup"), Entries::Folders, &mut found);
+        // Its groups count; the one they are made in stays for the next start.
+        found.remove("cgroup /sys/fs/cgroup/husk");
         for folder in KEPT {
             walk(Path::new(folder), Entries::All, &mut found);
         }
