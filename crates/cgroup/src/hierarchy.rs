@@ -62,9 +62,7 @@ impl Unavailable {
     /// What to do about it.
     pub fn hint(&self) -> &'static str {
         match self {
-            Unavailable::Version1 | Unavailable::Hybrid => {
-                "boot with systemd.unified_cgroup_hierarchy=1"
-            }
+            Unavailable::Version1 | Unavailable::Hybrid => "boot with systemd.unified_cgroup_hierarchy=1",
             Unavailable::NotMounted => "mount -t cgroup2 none /sys/fs/cgroup",
             Unavailable::Foreign(_) | Unavailable::Unreadable(_) => "limits need cgroup v2 at /sys/fs/cgroup",
         }

@@ -137,9 +137,7 @@ pub unsafe fn clone3(setup: &Setup<'_>) -> Result<Side> {
         // does) and let clone(2) pass. That one takes no cgroup.
         Err(Errno::NOSYS) if setup.cgroup.is_none() => {
             // SAFETY: as above; the kernel writes the pidfd where the parent's tid would go (clone(2)).
-            check(unsafe {
-                syscall!(Sysno::clone, args.flags, 0usize, &raw mut pidfd, 0usize, 0usize)
-            })?
+            check(unsafe { syscall!(Sysno::clone, args.flags, 0usize, &raw mut pidfd, 0usize, 0usize) })?
         }
         answer => answer?,
     };
