@@ -9,6 +9,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod children;
 pub mod clock;
 pub mod clone;
 pub mod entry;
@@ -17,6 +18,7 @@ pub mod job;
 pub mod loopback;
 pub mod machine;
 pub mod mounts;
+pub mod peers;
 pub mod privilege;
 pub mod reap;
 pub mod signals;

@@ -1,0 +1,50 @@
+//! The smallest program that serves the minit protocol: `server SOCKET [ALLOWED_UID…]`. The tests run it.
+
+use serve::{Done, Frozen, Listener, Machine, Orphans, Server, Settings};
+use wire::json::Object;
+use wire::{Resume, Shutdown, SignalNumber, Words};
+
+/// A machine that has no main command, and notes what it is asked.
+struct Alone;
+
+impl Machine for Alone {
+    fn shutdown(&mut self, how: Shutdown) -> Done {
+        std::process::exit(how.code.unwrap_or(0).into())
+    }
+
+    fn signal_main(&mut self, _: SignalNumber) -> Done {
+        Err("signal_main: there is no main command".to_owned())
+    }
+
+    fn resume(&mut self, _: &Resume) -> Done {
+        Err("resume: this is no virtual machine".to_owned())
+    }
+
+    fn freeze(&mut self, _: Frozen) -> Done {
+        Err("freeze, thaw: there is no main command".to_owned())
+    }
+
+    fn stats(&mut self, _: &mut Object<'_>) {}
+}
+
+fn main() -> Result<(), String> {
+    let mut arguments = std::env::args().skip(1);
+    let path = arguments.next().ok_or("usage: server SOCKET [ALLOWED_UID…]")?;
+    let allowed: Result<Vec<u32>, _> = arguments.map(|uid| uid.parse()).collect();
+    let mut environment = Words::new();
+    for (name, value) in std::env::vars_os() {
+        use std::os::unix::ffi::OsStrExt;
+        // A variable of this process has no NUL in it.
+        let _ = environment.push(&[name.as_bytes(), b"=", value.as_bytes()]);
+    }
+    let settings = Settings {
+        version: "1.1.0".to_owned(),
+        environment,
+        allowed_users: allowed.map_err(|error| format!("a user id: {error}"))?,
+        allowed_variables: Vec::new(),
+        orphans: Orphans::Ours,
+    };
+    let listener = Listener::unix(&path)?;
+    let words = |errno: sys::Errno| format!("serve: {}", sys::strerror::describe(errno));
+    Server::new(settings, vec![listener]).map_err(words)?.run(&mut Alone).map_err(words)
+}

@@ -1,0 +1,275 @@
+//! `exec`, and what is written to a command.
+
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use sys::event::epoll::EventFlags;
+use sys::fd::{AsFd, BorrowedFd, OwnedFd};
+use sys::io::ioctl_fionbio;
+use sys::pipe::{PipeFlags, pipe_with};
+use sys::strerror::describe;
+use sys::time::{ClockId, clock_gettime};
+use wire::{Exec, ExecId, Output, Stdin, answer};
+
+use crate::connection::Manner;
+use crate::inlet::{Inlet, Wrote};
+use crate::key::Key;
+use crate::outlet::{Allowance, Outlet};
+use crate::poll::Source;
+use crate::server::Server;
+use crate::session::{Label, Session, Terms};
+use crate::start::{Ground, NotStarted, start};
+use crate::timers::{MILLISECOND, now};
+use crate::watcher::Wants;
+
+/// The ends of a command's streams: the command's own, and ours.
+struct Streams {
+    theirs: [OwnedFd; 3],
+    stdin: Option<OwnedFd>,
+    outputs: [Option<OwnedFd>; 2],
+}
+
+impl Server {
+    pub(crate) fn exec(&mut self, key: Key, exec: Exec) {
+        let wants = if exec.events { Wants::Events } else { Wants::Base };
+        if let Some(id) = &exec.id
+            && let Some(found) = self.ids.get(id).copied()
+        {
+            // The caller's key makes a repeat harmless: the command runs once.
+            let watcher = self.watcher(key, exec.output, wants);
+            return self.follow(found, watcher, [None, None]);
+        }
+        match self.begin(key, &exec) {
+            Ok(found) if exec.detach => self.answer_detached(key, found, wants),
+            Ok(found) => {
+                let watcher = self.watcher(key, exec.output, wants);
+                self.follow(found, watcher, [None, None]);
+            }
+            Err(error) => {
+                // The base protocol knows no code here.
+                let code = exec.extended.then_some(error.code);
+                self.say(key, |out| answer::error(out, exec.id.as_ref(), &error.text, code));
+                self.answered(key);
+                if let Some(connection) = self.connections.get_mut(key)
+                    && connection.manner != Manner::Extended
+                {
+                    connection.closing = true;
+                }
+            }
+        }
+    }
+
+    fn answer_detached(&mut self, key: Key, found: Key, wants: Wants) {
+        let Some(session) = self.sessions.get(found) else { return };
+        let (id, pid) = (session.id.clone(), session.number());
+        self.say(key, |out| match wants {
+            Wants::Events => answer::started(out, &id, pid, None),
+            Wants::Base => answer::ok(out, Some(&id)),
+        });
+        self.advance(found);
+    }
+
+    /// Starts a command; its session.
+    fn begin(&mut self, key: Key, exec: &Exec) -> Result<Key, NotStarted> {
+        self.check(exec)?;
+        self.serial += 1;
+        let mark = crate::tree::mark(self.serial);
+        let passed = self.connections.get_mut(key).map(|client| core::mem::take(&mut client.passed));
+        let streams = self.streams(exec, passed.unwrap_or_default())?;
+        let standard: [BorrowedFd<'_>; 3] = streams.theirs.each_ref().map(AsFd::as_fd);
+        let ground = Ground { environment: &self.settings.environment, ignored: self.ignored };
+        // The child inherits it; see `tree`.
+        let _ = sys::children::set_timer_slack(mark);
+        let begun = now();
+        let child = start(&ground, exec, standard)?;
+        let id = match &exec.id {
+            Some(id) => id.clone(),
+            None => self.new_id(),
+        };
+        let Streams { theirs, stdin, outputs } = streams;
+        drop(theirs);
+        let mut inlet = Inlet::new(stdin, Vec::new());
+        if let Stdin::Bytes(bytes) = &exec.stdin {
+            let _ = inlet.put(bytes);
+            inlet.end();
+        }
+        let session = Session {
+            id: id.clone(),
+            is_named: exec.id.is_some(),
+            pid: child.pid,
+            pidfd: Some(child.pidfd),
+            label: label(exec),
+            terms: Terms::of(exec),
+            mark,
+            exit: None,
+            outlets: outputs.map(Outlet::new),
+            inlet,
+            allowance: exec.max_output.map(|left| Allowance { left, then: exec.on_limit }),
+            watchers: Vec::new(),
+            started: begun,
+            deadline: (exec.timeout_ms > 0).then(|| begun + exec.timeout_ms * MILLISECOND),
+            kill_at: None,
+            linger_until: None,
+            due: None,
+            timed_out: false,
+            truncated: false,
+            killed_by: None,
+        };
+        let pid = session.pid.as_raw_pid();
+        let found = self.sessions.insert(session);
+        self.ids.insert(id, found);
+        self.leaders.insert(pid, found);
+        self.watch(found);
+        Ok(found)
+    }
+
+    /// What can be refused before anything is made.
+    fn check(&self, exec: &Exec) -> Result<(), NotStarted> {
+        let allowed = &self.settings.allowed_variables;
+        if let Some(name) = exec.env.refused.iter().find(|name| !allowed.contains(name)) {
+            return Err(NotStarted::ours(format!(
+                "exec: the field \"env\" may not set {name}, which makes programs load other code"
+            )));
+        }
+        let limits = &exec.limits;
+        let missing = [
+            ("pty", exec.pty.is_some(), "terminals"),
+            ("nice", exec.nice.is_some(), "priorities"),
+            ("limits", limits.memory.is_some() || limits.cpus.is_some() || limits.pids.is_some(), "cgroups"),
+        ];
+        match missing.iter().find(|(_, asked, _)| *asked) {
+            Some((field, _, what)) => Err(NotStarted::ours(format!(
+                "exec: the field {field:?} is not supported: this server has no {what}"
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    fn new_id(&mut self) -> ExecId {
+        loop {
+            let id = ExecId::new(&format!("exec-{}", self.serial));
+            match id {
+                Some(id) if !self.ids.contains_key(&id) => return id,
+                _ => self.serial += 1,
+            }
+        }
+    }
+
+    fn streams(&self, exec: &Exec, passed: Vec<OwnedFd>) -> Result<Streams, NotStarted> {
+        let words = |errno| NotStarted::ours(format!("make a pipe: {}", describe(errno)));
+        if exec.output == Output::Descriptors {
+            let theirs = <[OwnedFd; 3]>::try_from(passed).map_err(|passed| {
+                NotStarted::ours(format!(
+                    "exec: \"output\": \"fds\" needs 3 descriptors beside the request, not {}",
+                    passed.len()
+                ))
+            })?;
+            return Ok(Streams { theirs, stdin: None, outputs: [None, None] });
+        }
+        let (reading, stdin) = match exec.stdin {
+            Stdin::Empty => (self.nothing().map_err(words)?, None),
+            Stdin::Bytes(_) | Stdin::Open => {
+                let (reading, writing) = pipe_with(PipeFlags::CLOEXEC).map_err(words)?;
+                ioctl_fionbio(&writing, true).map_err(words)?;
+                (reading, Some(writing))
+            }
+        };
+        let output = || match exec.output {
+            Output::Nowhere => self.nothing().map(|null| (None, null)),
+            _ => {
+                let (reading, writing) = pipe_with(PipeFlags::CLOEXEC)?;
+                ioctl_fionbio(&reading, true)?;
+                Ok((Some(reading), writing))
+            }
+        };
+        let ((from_out, out), (from_err, err)) = (output().map_err(words)?, output().map_err(words)?);
+        Ok(Streams { theirs: [reading, out, err], stdin, outputs: [from_out, from_err] })
+    }
+
+    /// A descriptor that gives an end of file: the null device, or where there is none a pipe that nobody
+    /// writes to.
+    fn nothing(&self) -> sys::Result<OwnedFd> {
+        match &self.null {
+            Some(null) => sys::io::fcntl_dupfd_cloexec(null, 3),
+            None => pipe_with(PipeFlags::CLOEXEC).map(|(reading, _)| reading),
+        }
+    }
+
+    /// Begins to follow a session's process and streams.
+    fn watch(&mut self, found: Key) {
+        let Some(session) = self.sessions.get_mut(found) else { return };
+        if let Some(pidfd) = &session.pidfd {
+            // Out of memory: its end is then seen when its streams end, or its time is up.
+            let _ = self.poll.add(pidfd, Source::Process(found), EventFlags::IN);
+        }
+        let _ = session.inlet.write(&self.poll, Source::Stdin(found));
+        self.schedule(found);
+    }
+
+    /// A command has read something.
+    pub(crate) fn input_is_ready(&mut self, found: Key) {
+        let Some(session) = self.sessions.get_mut(found) else { return };
+        let wrote = session.inlet.write(&self.poll, Source::Stdin(found));
+        if wrote == Wrote::Part {
+            return;
+        }
+        let id = session.id.clone();
+        for key in core::mem::take(&mut session.inlet.owed) {
+            self.say(key, |out| match wrote {
+                Wrote::Gone => answer::error(out, Some(&id), "stdin: the command has closed it", Some(125)),
+                _ => answer::ok(out, Some(&id)),
+            });
+        }
+    }
+
+    /// `stdin`: answered when the command has taken it, so that a client that waits for the answer never
+    /// sends more than the command reads.
+    pub(crate) fn feed(&mut self, key: Key, id: &ExecId, bytes: &[u8]) {
+        let Some(found) = self.find(key, id) else { return };
+        let Some(session) = self.sessions.get_mut(found) else { return };
+        let error = if !session.inlet.is_open() {
+            Some("stdin: it is not open")
+        } else if session.inlet.put(bytes) {
+            None
+        } else {
+            Some("stdin: more than 1048576 bytes wait for the command to read them")
+        };
+        if let Some(error) = error {
+            return self.say(key, |out| answer::error(out, Some(id), error, Some(125)));
+        }
+        session.inlet.owed.push(key);
+        self.input_is_ready(found);
+    }
+
+    pub(crate) fn close_input(&mut self, key: Key, id: &ExecId) {
+        let Some(found) = self.find(key, id) else { return };
+        if let Some(session) = self.sessions.get_mut(found) {
+            session.inlet.end();
+        }
+        self.input_is_ready(found);
+        self.say(key, |out| answer::ok(out, Some(id)));
+    }
+}
+
+fn label(exec: &Exec) -> Label {
+    const MOST: usize = 1024;
+    let mut cmd: String = exec.cmd.to_string_lossy().into_owned();
+    for argument in exec.args.iter() {
+        if cmd.len() > MOST {
+            break;
+        }
+        cmd.push(' ');
+        cmd.push_str(&argument.to_string_lossy());
+    }
+    if cmd.len() > MOST {
+        cmd = cmd.chars().take(MOST).collect();
+    }
+    Label {
+        cmd,
+        tag: exec.tag.clone(),
+        user: exec.user.as_ref().map_or_else(|| "".to_owned(), |user| user.user.clone()),
+        started_at: clock_gettime(ClockId::Realtime).tv_sec.unsigned_abs(),
+    }
+}

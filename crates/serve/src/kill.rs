@@ -1,0 +1,55 @@
+//! `kill`: by pidfd, so that a signal never reaches a recycled number.
+
+use alloc::format;
+use alloc::string::String;
+
+use sys::Errno;
+use sys::process::Pid;
+use sys::strerror::describe;
+use wire::{Kill, Scope, SignalNumber, Target};
+
+use crate::server::Server;
+use crate::tree::{self, Root};
+
+const SIGKILL: i32 = 9;
+
+impl Server {
+    /// Signals a process, its group or its tree; why not, in words.
+    pub(crate) fn kill(&mut self, kill: &Kill) -> Result<(), String> {
+        match &kill.target {
+            Target::Pid(pid) => signal_process(*pid, kill.signal, kill.scope)
+                .map_err(|errno| format!("kill {pid}: {}", describe(errno))),
+            Target::Exec(id) => {
+                let found = self.ids.get(id).and_then(|found| self.sessions.get_mut(*found));
+                let Some(session) = found else {
+                    return Err(format!("kill: no exec has the id {:?}", id.as_str()));
+                };
+                let result = match kill.scope {
+                    Scope::Leader => session.signal_leader(kill.signal),
+                    Scope::Group => session.signal_group(kill.signal),
+                    Scope::Tree => signal_tree(session.root(), kill.signal),
+                };
+                if result.is_ok() && session.exit.is_none() {
+                    session.killed_by.get_or_insert("kill");
+                }
+                result.map_err(|errno| format!("kill {:?}: {}", id.as_str(), describe(errno)))
+            }
+        }
+    }
+}
+
+fn signal_process(pid: i32, signal: SignalNumber, scope: Scope) -> sys::Result<()> {
+    let pid = Pid::from_raw(pid).ok_or(Errno::SRCH)?;
+    let pidfd = spawn::open(pid)?;
+    match scope {
+        Scope::Leader => sys::signals::send(&pidfd, signal.get()),
+        Scope::Group => sys::children::signal_group(&pidfd, pid, signal.get()),
+        // It has no mark of ours: 0 is nobody's.
+        Scope::Tree => signal_tree(Root { pid, is_held: true, mark: 0 }, signal),
+    }
+}
+
+fn signal_tree(root: Root, signal: SignalNumber) -> sys::Result<()> {
+    let count = if signal.get() == SIGKILL { tree::kill(root) } else { tree::signal(root, signal.get()) };
+    if count == 0 { Err(Errno::SRCH) } else { Ok(()) }
+}

@@ -1,0 +1,45 @@
+//! The minit protocol, served: one epoll loop over explicit state, without threads and without callbacks but
+//! those of the one trait [`Machine`], by which the embedding program says what it is.
+//!
+//! ```text
+//!  listener ─▶ connection ─▶ request ─▶ session ─▶ (spawn) a command
+//!                  ▲                      │ outlets: pipe ─▶ ring
+//!                  └──── watcher ◀────────┘
+//! ```
+//!
+//! A command's output is read from its pipe into a *ring*; each client that follows it has a *watcher* with
+//! its own offset, and puts messages in line at its *connection* while that takes them. A client that does not
+//! read stops its watcher, the watcher holds the ring, and a ring without room leaves the pipe alone: that is
+//! the whole of back-pressure, and why no memory grows.
+#![no_std]
+extern crate alloc;
+
+mod accounts;
+mod clients;
+mod connection;
+mod execs;
+mod inlet;
+mod key;
+mod kill;
+mod listener;
+mod listing;
+mod machine;
+mod outlet;
+mod poll;
+mod proc;
+mod processes;
+mod requests;
+mod ring;
+mod server;
+mod session;
+mod settings;
+mod start;
+mod supervise;
+mod timers;
+mod tree;
+mod watcher;
+
+pub use listener::Listener;
+pub use machine::{Done, Frozen, Machine, Next};
+pub use server::Server;
+pub use settings::{Orphans, Settings};

@@ -1,0 +1,68 @@
+//! What the program that embeds the server does for it.
+
+use alloc::string::String;
+
+use sys::fd::BorrowedFd;
+use wire::json::Object;
+use wire::{Resume, Shutdown, SignalNumber};
+
+/// What a machine answers to a request: done, or why not, in words for the client.
+pub type Done = Result<(), String>;
+
+/// Whether the server goes on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Next {
+    /// It does.
+    Serve,
+    /// It ends: [`crate::Server::run`] returns.
+    Stop,
+}
+
+/// The container or machine that the server speaks for: PID 1 for `minit`, the shim for a container.
+pub trait Machine {
+    /// `shutdown`: begins it, and returns.
+    ///
+    /// # Errors
+    /// Why it cannot be done.
+    fn shutdown(&mut self, how: Shutdown) -> Done;
+
+    /// `signal_main`: sends a signal to the main command.
+    ///
+    /// # Errors
+    /// Why it cannot be done.
+    fn signal_main(&mut self, signal: SignalNumber) -> Done;
+
+    /// `resume`: what a guest learns after it was restored from a snapshot.
+    ///
+    /// # Errors
+    /// Why it cannot be done.
+    fn resume(&mut self, news: &Resume) -> Done;
+
+    /// `freeze` and `thaw` without an id: the main command.
+    ///
+    /// # Errors
+    /// Why it cannot be done.
+    fn freeze(&mut self, to: Frozen) -> Done;
+
+    /// Members that `stats` has beside the server's own: `uptime_secs`, `main`, `orphans_reaped` …
+    fn stats(&mut self, message: &mut Object<'_>);
+
+    /// A descriptor that the loop watches for the machine; [`Machine::ready`] is called when it is readable.
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+
+    /// The descriptor is readable, or has hung up.
+    fn ready(&mut self) -> Next {
+        Next::Serve
+    }
+}
+
+/// What `freeze` and `thaw` come to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Frozen {
+    /// It stands still.
+    Yes,
+    /// It runs.
+    No,
+}

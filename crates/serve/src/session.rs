@@ -1,0 +1,177 @@
+//! One exec from its start until nobody asks about it any more.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use sys::children::{Ended, How};
+use sys::fd::OwnedFd;
+use sys::process::Pid;
+use wire::answer::{Exit, Stream};
+use wire::{Exec, ExecId, OnDisconnect, SignalNumber};
+
+use crate::inlet::Inlet;
+use crate::key::Key;
+use crate::outlet::{Allowance, Outlet};
+use crate::poll::{Poll, Source};
+use crate::timers::{Instant, MILLISECOND};
+use crate::tree::Root;
+use crate::watcher::Watcher;
+
+/// What an exec is told apart by in lists.
+#[derive(Debug)]
+pub struct Label {
+    pub cmd: String,
+    pub tag: Option<String>,
+    pub user: String,
+    /// In seconds since 1970.
+    pub started_at: u64,
+}
+
+/// The part of a request that matters after the start.
+#[derive(Debug)]
+pub struct Terms {
+    pub timeout_ms: u64,
+    pub kill_signal: SignalNumber,
+    pub grace: u64,
+    pub linger: u64,
+    pub on_disconnect: OnDisconnect,
+    pub replay: u64,
+}
+
+impl Terms {
+    pub fn of(exec: &Exec) -> Self {
+        Self {
+            timeout_ms: exec.timeout_ms,
+            kill_signal: exec.kill_signal,
+            grace: exec.grace_ms * MILLISECOND,
+            linger: exec.linger_ms * MILLISECOND,
+            on_disconnect: exec.on_disconnect,
+            replay: exec.replay_bytes,
+        }
+    }
+}
+
+/// An exec.
+#[derive(Debug)]
+pub struct Session {
+    pub id: ExecId,
+    /// Whether the client chose the id, and so may come back for it.
+    pub is_named: bool,
+    pub pid: Pid,
+    /// Until it has been reaped.
+    pub pidfd: Option<OwnedFd>,
+    pub label: Label,
+    pub terms: Terms,
+    pub mark: u32,
+    pub exit: Option<Exit>,
+    /// Standard output (or the terminal) and standard error.
+    pub outlets: [Outlet; 2],
+    pub inlet: Inlet,
+    pub allowance: Option<Allowance>,
+    pub watchers: Vec<Watcher>,
+    pub started: Instant,
+    /// When its time is up.
+    pub deadline: Option<Instant>,
+    /// When what has been asked to end is killed.
+    pub kill_at: Option<Instant>,
+    /// When output that outlives the process is followed no longer.
+    pub linger_until: Option<Instant>,
+    pub due: Option<Instant>,
+    pub timed_out: bool,
+    pub truncated: bool,
+    pub killed_by: Option<&'static str>,
+}
+
+/// Both streams, in the order of [`Session::outlets`].
+pub const STREAMS: [Stream; 2] = [Stream::Stdout, Stream::Stderr];
+
+impl Session {
+    pub const fn number(&self) -> u64 {
+        self.pid.as_raw_nonzero().get() as u64
+    }
+
+    /// What tells its descendants.
+    pub const fn root(&self) -> Root {
+        Root { pid: self.pid, is_held: self.pidfd.is_some(), mark: self.mark }
+    }
+
+    /// Whether its process has ended and nothing more will come from its pipes.
+    pub fn is_over(&self) -> bool {
+        self.exit.is_some() && self.outlets.iter().all(Outlet::is_closed) && self.kill_at.is_none()
+    }
+
+    /// Signals its process alone.
+    pub fn signal_leader(&self, signal: SignalNumber) -> sys::Result<()> {
+        let pidfd = self.pidfd.as_ref().ok_or(sys::Errno::SRCH)?;
+        sys::signals::send(pidfd, signal.get())
+    }
+
+    /// Signals its process group; after the process's own end, what is left of the group.
+    pub fn signal_group(&self, signal: SignalNumber) -> sys::Result<()> {
+        if let Some(pidfd) = &self.pidfd {
+            return sys::children::signal_group(pidfd, self.pid, signal.get());
+        }
+        let group = self.pid.as_raw_pid();
+        let members = crate::tree::members(self.root());
+        let members: Vec<_> = members.iter().filter(|member| member.group == group).collect();
+        for member in &members {
+            if let Some(fd) = crate::proc::open(member) {
+                let _ = sys::signals::send(&fd, signal.get());
+            }
+        }
+        if members.is_empty() { Err(sys::Errno::SRCH) } else { Ok(()) }
+    }
+
+    /// Notes the process's end, as far as it has come.
+    pub fn reap(&mut self, now: Instant) -> bool {
+        let Some(pidfd) = &self.pidfd else { return false };
+        let ended = match sys::children::ended(pidfd) {
+            Ok(Some(ended)) => ended,
+            Ok(None) => return false,
+            // Somebody else has reaped it: its code is lost, its end is not.
+            Err(_) => Ended { how: How::Code(255), user_ms: 0, system_ms: 0, max_rss_kb: 0 },
+        };
+        let (code, signal) = match ended.how {
+            How::Code(code) => (code, None),
+            How::Signal(number) => (128u8.saturating_add(number.unsigned_abs() as u8), Some(number)),
+        };
+        for outlet in &mut self.outlets {
+            outlet.set_barrier();
+        }
+        self.inlet.close();
+        self.pidfd = None;
+        self.deadline = None;
+        self.exit = Some(Exit {
+            code,
+            elapsed_ms: (now - self.started) / MILLISECOND,
+            pid: self.number(),
+            signal,
+            killed_by: self.killed_by,
+            timed_out: self.timed_out,
+            oom: false,
+            truncated: self.truncated,
+            usage: [ended.user_ms, ended.system_ms, ended.max_rss_kb],
+            left: 0,
+        });
+        true
+    }
+
+    /// Where each output stands towards its readers: forgets what nobody needs, and reads on where there is
+    /// room again.
+    pub fn settle(&mut self, key: Key, poll: &Poll) {
+        let keeps = self.is_named || self.watchers.is_empty();
+        for (number, outlet) in self.outlets.iter_mut().enumerate() {
+            let slowest = self.watchers.iter().map(|watcher| watcher.at[number]).min();
+            outlet.floor = slowest.unwrap_or(outlet.ring.end());
+            let replay = if keeps { outlet.ring.end().saturating_sub(self.terms.replay) } else { u64::MAX };
+            outlet.ring.forget(outlet.floor.min(replay));
+            let source = if number == 0 { Source::Stdout(key) } else { Source::Stderr(key) };
+            outlet.watch(poll, source, self.allowance.as_ref());
+        }
+    }
+
+    /// When something is to be done for it next.
+    pub fn next_due(&self) -> Option<Instant> {
+        [self.deadline, self.kill_at, self.linger_until].into_iter().flatten().min()
+    }
+}

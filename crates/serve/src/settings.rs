@@ -1,0 +1,50 @@
+//! What a server is told when it starts.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use wire::Words;
+
+/// What a server is told when it starts.
+#[derive(Debug)]
+pub struct Settings {
+    /// What `pong` says.
+    pub version: String,
+    /// The variables that every command gets unless its request replaces them, as `NAME=VALUE`.
+    pub environment: Words,
+    /// Users that may connect, besides root and the server's own.
+    pub allowed_users: Vec<u32>,
+    /// Variables that requests may set although they are refused by default.
+    pub allowed_variables: Vec<String>,
+    /// Who reaps the orphans that commands leave behind.
+    pub orphans: Orphans,
+}
+
+/// Who reaps the orphans that commands leave behind.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Orphans {
+    /// The server: it becomes a subreaper (PR_SET_CHILD_SUBREAPER), which is also how it finds all of a
+    /// command's tree where there is no cgroup.
+    Ours,
+    /// Somebody above.
+    Others,
+}
+
+/// Variables that a command has whatever the server has.
+const DEFAULTS: [(&[u8], &[u8]); 3] =
+    [(b"PATH", crate::start::DEFAULT_PATH), (b"HOME", b"/"), (b"TERM", b"xterm")];
+
+impl Settings {
+    /// The environment with PATH, HOME and TERM in it.
+    pub(crate) fn complete(&mut self) {
+        for (name, value) in DEFAULTS {
+            let has = self.environment.iter().any(|word| {
+                word.to_bytes().strip_prefix(name).is_some_and(|rest| rest.first() == Some(&b'='))
+            });
+            if !has {
+                // Neither part has a NUL in it.
+                let _ = self.environment.push(&[name, b"=", value]);
+            }
+        }
+    }
+}

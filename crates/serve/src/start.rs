@@ -1,0 +1,249 @@
+//! From an exec request to a running child: everything is decided here, before the clone.
+
+use alloc::ffi::CString;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::ffi::CStr;
+
+use plan::{Execute, Limit};
+use spawn::{Caller, Launch, Others, Pause, Plan, Step, Stopped};
+use sys::clone::{Child, Namespaces};
+use sys::exec::Argument;
+use sys::fd::{BorrowedFd, OwnedFd};
+use sys::fs::{AtFlags, CWD, FileType, statat};
+use sys::privilege::Capabilities;
+use sys::process::{Gid, Resource};
+use sys::signals::SignalSet;
+use wire::{EnvironmentMode, Exec, ResourceLimit, Words};
+
+use crate::accounts::{self, Account};
+
+/// Why a command was not started: in words, and as a shell's code.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NotStarted {
+    pub text: String,
+    pub code: u8,
+}
+
+impl NotStarted {
+    /// Something of ours, not of the command.
+    pub const fn ours(text: String) -> Self {
+        Self { text, code: 125 }
+    }
+}
+
+type Outcome<T> = Result<T, NotStarted>;
+
+/// What every command of a server begins with.
+#[derive(Debug)]
+pub struct Ground<'s> {
+    /// The server's own variables.
+    pub environment: &'s Words,
+    /// Signals that the server ignores, and no command should.
+    pub ignored: SignalSet,
+}
+
+/// Starts a command with these descriptors.
+pub fn start(ground: &Ground<'_>, exec: &Exec, standard: [BorrowedFd<'_>; 3]) -> Outcome<Child> {
+    let account = exec.user.as_ref().map(accounts::find).transpose().map_err(NotStarted::ours)?;
+    let home = home(exec, account.as_ref());
+    let variables = variables(ground, exec, home.as_deref());
+    let file = find(exec, value(&variables, b"PATH"))?;
+    let argv0 = exec.argv0.as_deref().unwrap_or(&file);
+    let argv: Vec<_> = [argv0].into_iter().chain(exec.args.iter()).map(Argument::new).collect();
+    let argv = ended(argv);
+    let envp = ended(variables.into_iter().map(Argument::new).collect());
+    let groups = group_ids(exec, account.as_ref());
+    let score = exec.oom_score_adj.and_then(|score| CString::new(score.to_string()).ok());
+    let mut steps = Vec::with_capacity(16);
+    steps.push(Step::NewSession);
+    if let Some(score) = &score {
+        steps.push(Step::WriteProc { path: c"self/oom_score_adj", value: score });
+    }
+    for limit in &exec.rlimits {
+        steps.push(Step::Limit(resource_limit(limit)?));
+    }
+    identity_steps(&mut steps, exec, account.as_ref(), groups.as_deref())?;
+    if let Some(mask) = exec.umask {
+        steps.push(Step::Umask(mask));
+    }
+    if exec.no_new_privs {
+        steps.push(Step::NoNewPrivileges);
+    }
+    steps.push(Step::Signals { reset: ground.ignored });
+    steps.push(Step::CloseOthers);
+    if let Some(path) = exec.cwd.as_deref() {
+        steps.push(Step::Chdir { path });
+    }
+    steps.push(Step::Execute(Execute { file: &file, search: c"", argv: &argv, envp: &envp }));
+    let launch = Launch {
+        plan: Plan { steps: &steps },
+        namespaces: Namespaces::NONE,
+        cgroup: None,
+        standard: standard.map(Some),
+        others: Others::Keep,
+    };
+    spawn::start(&launch, &mut NoPauses).map_err(|stopped| match stopped {
+        Stopped::Plan(error) => NotStarted { text: error.to_string(), code: error.code() },
+        Stopped::Caller(never) => match never {},
+    })
+}
+
+fn ended(mut vector: Vec<Argument<'_>>) -> Vec<Argument<'_>> {
+    vector.push(Argument::END);
+    vector
+}
+
+/// A plan of ours has no pauses, and no terminal of a container's.
+struct NoPauses;
+
+impl Caller for NoPauses {
+    type Error = core::convert::Infallible;
+
+    fn pause(&mut self, _: Pause, _: &Child) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    fn terminal(&mut self, _: OwnedFd) {}
+}
+
+/// The environment of one command: the request's variables, then those of the server that it does not name.
+fn variables<'a>(ground: &Ground<'a>, exec: &'a Exec, home: Option<&'a CStr>) -> Vec<&'a CStr> {
+    let own = &exec.env.words;
+    let mut words: Vec<&CStr> = own.iter().chain(home).collect();
+    if exec.env_mode == EnvironmentMode::Merge {
+        let given = words.len();
+        for word in ground.environment.iter() {
+            if !words[..given].iter().any(|other| name(other) == name(word)) {
+                words.push(word);
+            }
+        }
+    }
+    words
+}
+
+fn name(word: &CStr) -> &[u8] {
+    word.to_bytes().split(|byte| *byte == b'=').next().unwrap_or_default()
+}
+
+fn value<'a>(variables: &[&'a CStr], name: &[u8]) -> Option<&'a [u8]> {
+    variables.iter().find_map(|word| word.to_bytes().strip_prefix(name)?.strip_prefix(b"="))
+}
+
+/// The home of the user that a command runs as, where the request does not say another.
+fn home(exec: &Exec, account: Option<&Account>) -> Option<CString> {
+    let home = account?.home.as_ref()?;
+    let given = exec.env.words.iter().any(|word| name(word) == b"HOME");
+    let word = [b"HOME=", home.as_slice()].concat();
+    (!given && !home.is_empty()).then(|| CString::new(word).ok()).flatten()
+}
+
+/// Where a program without a slash in its name is looked for, when nobody has said.
+pub const DEFAULT_PATH: &[u8] = b"/bin:/usr/bin:/sbin:/usr/sbin";
+
+/// The file to execute. With a slash it is taken as it is; else only a regular file with an execute bit is
+/// taken, as the base protocol has it.
+fn find(exec: &Exec, path: Option<&[u8]>) -> Outcome<CString> {
+    let cmd = exec.cmd.as_bytes();
+    if cmd.contains(&b'/') {
+        return Ok(exec.cmd.clone());
+    }
+    let path = path.unwrap_or(DEFAULT_PATH);
+    let mut found = None;
+    for directory in path.split(|byte| *byte == b':').filter(|directory| !directory.is_empty()) {
+        let mut candidate = Vec::with_capacity(directory.len() + cmd.len() + 2);
+        if !directory.starts_with(b"/") {
+            // A part of PATH that is relative is so to where the command will be.
+            candidate.extend_from_slice(exec.cwd.as_deref().map(CStr::to_bytes).unwrap_or_default());
+            candidate.extend_from_slice(if candidate.is_empty() { b"" } else { b"/" });
+        }
+        candidate.extend_from_slice(directory);
+        candidate.push(b'/');
+        candidate.extend_from_slice(cmd);
+        let Ok(candidate) = CString::new(candidate) else { continue };
+        let Ok(stat) = statat(CWD, candidate.as_c_str(), AtFlags::empty()) else { continue };
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+            continue;
+        }
+        if stat.st_mode & 0o111 != 0 {
+            return Ok(candidate);
+        }
+        found.get_or_insert(candidate);
+    }
+    let shown = exec.cmd.to_string_lossy();
+    Err(match found {
+        Some(file) => {
+            NotStarted { text: format!("{shown:?}: {} is not executable", file.to_string_lossy()), code: 126 }
+        }
+        None => NotStarted {
+            text: format!("{shown:?}: command not found in PATH ({})", String::from_utf8_lossy(path)),
+            code: 127,
+        },
+    })
+}
+
+fn group_ids(exec: &Exec, account: Option<&Account>) -> Option<Vec<Gid>> {
+    let own = exec.groups.as_ref().map(|groups| groups.iter().map(|id| id.get()).collect::<Vec<_>>());
+    let groups = own.or_else(|| account.map(|account| account.groups.clone()))?;
+    Some(groups.into_iter().map(Gid::from_raw).collect())
+}
+
+/// Groups, user, capabilities, in the one order that works: see `plan`.
+fn identity_steps<'s>(
+    steps: &mut Vec<Step<'s>>,
+    exec: &Exec,
+    account: Option<&Account>,
+    groups: Option<&'s [Gid]>,
+) -> Outcome<()> {
+    let mut ambient = Capabilities(0);
+    for name in &exec.ambient {
+        let Some(capability) = Capabilities::named(name) else {
+            return Err(NotStarted::ours(format!("exec: the field \"ambient\" has no capability {name:?}")));
+        };
+        ambient = ambient.with(capability);
+    }
+    if let Some(groups) = groups {
+        steps.push(Step::Groups(groups));
+    }
+    if let Some(account) = account {
+        if ambient != Capabilities(0) {
+            steps.push(Step::KeepCapabilities);
+        }
+        steps.push(Step::User { uid: account.uid, gid: account.gid });
+    }
+    if ambient != Capabilities(0) {
+        steps.push(Step::SetCapabilities { effective: ambient, permitted: ambient, inheritable: ambient });
+        steps.push(Step::Ambient(ambient));
+    }
+    Ok(())
+}
+
+/// The names of getrlimit(2), in lower case and without RLIMIT_.
+const RESOURCES: [(&str, Resource); 16] = [
+    ("cpu", Resource::Cpu),
+    ("fsize", Resource::Fsize),
+    ("data", Resource::Data),
+    ("stack", Resource::Stack),
+    ("core", Resource::Core),
+    ("rss", Resource::Rss),
+    ("nproc", Resource::Nproc),
+    ("nofile", Resource::Nofile),
+    ("memlock", Resource::Memlock),
+    ("as", Resource::As),
+    ("locks", Resource::Locks),
+    ("sigpending", Resource::Sigpending),
+    ("msgqueue", Resource::Msgqueue),
+    ("nice", Resource::Nice),
+    ("rtprio", Resource::Rtprio),
+    ("rttime", Resource::Rttime),
+];
+
+fn resource_limit(limit: &ResourceLimit) -> Outcome<Limit> {
+    let known = RESOURCES.iter().find(|(name, _)| *name == limit.name);
+    let Some((_, resource)) = known else {
+        let text = format!("exec: the field \"rlimits\" has the unknown limit {:?}", limit.name);
+        return Err(NotStarted::ours(text));
+    };
+    Ok(Limit { resource: *resource, soft: limit.soft, hard: limit.hard })
+}

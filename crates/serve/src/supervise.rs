@@ -1,0 +1,220 @@
+//! Commands write, end, take too long; and are forgotten.
+
+use alloc::format;
+
+use wire::{OnLimit, answer};
+
+use crate::connection::Manner;
+use crate::key::Key;
+use crate::outlet::{Outlet, Read};
+use crate::server::Server;
+use crate::timers::{Due, Instant, now};
+use crate::watcher::Wants;
+
+/// How many ended execs are remembered.
+const MAX_ENDED: usize = 1024;
+/// How many bytes of their output, all together.
+const MAX_KEPT: usize = 8 << 20;
+/// Reads of one stream before others get their turn.
+const TURN: usize = 4;
+
+impl Server {
+    /// A command has written, or closed an output.
+    pub(crate) fn output_is_ready(&mut self, found: Key, number: usize) {
+        for _ in 0..TURN {
+            if !self.read_output(found, number) {
+                break;
+            }
+            self.advance(found);
+        }
+        self.advance(found);
+    }
+
+    /// Reads an output once; whether there may be more.
+    fn read_output(&mut self, found: Key, number: usize) -> bool {
+        let Some(session) = self.sessions.get_mut(found) else { return false };
+        let before = session.outlets[number].ring.end();
+        let read = session.outlets[number].read(&mut self.scratch, session.allowance.as_mut());
+        if read == Read::Limit {
+            session.truncated = true;
+            let kills = session.allowance.is_some_and(|allowance| allowance.then == OnLimit::Kill);
+            if kills && session.exit.is_none() && session.killed_by.is_none() {
+                session.killed_by = Some("max_output");
+                self.end_tree(found);
+                return false;
+            }
+        }
+        if session.exit.is_some() && session.outlets[number].ring.end() > before {
+            session.linger_until = Some(now() + session.terms.linger);
+            self.schedule(found);
+        }
+        matches!(read, Read::Some | Read::Limit)
+    }
+
+    /// A command's process has ended. What it wrote is still in its pipes.
+    pub(crate) fn process_has_ended(&mut self, found: Key) {
+        let now = now();
+        let Some(session) = self.sessions.get_mut(found) else { return };
+        if !session.reap(now) {
+            return;
+        }
+        self.leaders.remove(&session.pid.as_raw_pid());
+        // What was to be ended together with it is gone, or still has its time.
+        if session.kill_at.is_some() && crate::tree::members(session.root()).is_empty() {
+            session.kill_at = None;
+        }
+        for number in 0..2 {
+            while self.read_output(found, number) {}
+        }
+        let Some(session) = self.sessions.get_mut(found) else { return };
+        if session.outlets.iter().any(|outlet| !outlet.is_closed()) {
+            session.linger_until = Some(now + session.terms.linger);
+            let left = crate::tree::members(session.root()).len() as u64;
+            if let Some(exit) = &mut session.exit {
+                exit.left = left;
+            }
+        }
+        self.schedule(found);
+        self.announce_exit(found);
+        self.advance(found);
+    }
+
+    /// Lets everybody who follows a session have what there is, and reads on where that made room.
+    pub(crate) fn advance(&mut self, found: Key) {
+        let Some(session) = self.sessions.get_mut(found) else { return };
+        let mut watchers = core::mem::take(&mut session.watchers);
+        watchers.retain_mut(|watcher| {
+            let Some(connection) = self.connections.get_mut(watcher.connection) else { return false };
+            watcher.advance(&session.id, &session.outlets, connection);
+            if let Some(exit) = &session.exit
+                && !watcher.exit_sent
+                && watcher.has_all_of_process(&session.outlets)
+            {
+                watcher.exit_sent = true;
+                connection.message(|out| match watcher.wants {
+                    Wants::Base => exit.write_base(out),
+                    Wants::Events => exit.write(out, &session.id),
+                });
+                watcher.advance(&session.id, &session.outlets, connection);
+            }
+            let done = watcher.is_done() || watcher.has_caught_up(&session.outlets);
+            if done {
+                connection.watching.retain(|watched| *watched != found);
+                // One request a connection: the base protocol ends it with the answer.
+                if connection.manner != Manner::Extended && connection.watching.is_empty() {
+                    connection.closing = true;
+                }
+            }
+            if !connection.dirty && (done || !connection.is_flushed()) {
+                connection.dirty = true;
+                self.dirty.push(watcher.connection);
+            }
+            !done
+        });
+        session.watchers = watchers;
+        session.settle(found, &self.poll);
+        if session.is_over() && session.watchers.is_empty() {
+            self.retire(found);
+        }
+    }
+
+    /// When something is due for a session.
+    pub(crate) fn schedule(&mut self, found: Key) {
+        if let Some(session) = self.sessions.get_mut(found) {
+            let at = session.next_due();
+            self.timers.set(Due::Session(found), &mut session.due, at);
+        }
+    }
+
+    pub(crate) fn session_is_due(&mut self, found: Key, now: Instant) {
+        let Some(session) = self.sessions.get_mut(found) else { return };
+        session.due = None;
+        let passed = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        if passed(session.deadline) {
+            session.deadline = None;
+            session.timed_out = true;
+            session.killed_by = Some("timeout");
+            self.tell_timeout(found, now);
+            self.end_tree(found);
+        }
+        let Some(session) = self.sessions.get_mut(found) else { return };
+        if passed(session.kill_at) {
+            session.kill_at = None;
+            crate::tree::kill(session.root());
+        }
+        if passed(session.linger_until) {
+            session.linger_until = None;
+            session.outlets.iter_mut().for_each(Outlet::close);
+        }
+        self.schedule(found);
+        self.advance(found);
+    }
+
+    fn tell_timeout(&mut self, found: Key, now: Instant) {
+        let Some(session) = self.sessions.get(found) else { return };
+        let (pid, signal) = (session.number(), session.terms.kill_signal);
+        let text = format!(
+            "the command exceeded its timeout of {}ms; process {pid} and all that it has started get signal {}, and SIGKILL {}ms later",
+            session.terms.timeout_ms,
+            signal.get(),
+            session.terms.grace / 1_000_000,
+        );
+        let elapsed = (now - session.started) / 1_000_000;
+        let clients: alloc::vec::Vec<Key> =
+            session.watchers.iter().map(|watcher| watcher.connection).collect();
+        for key in clients {
+            self.say(key, |out| answer::timeout(out, &text, signal, elapsed, pid));
+        }
+    }
+
+    /// Asks a command and all that descends from it to end, and sees to it that it does.
+    pub(crate) fn end_tree(&mut self, found: Key) {
+        let Some(session) = self.sessions.get_mut(found) else { return };
+        crate::tree::signal(session.root(), session.terms.kill_signal.get());
+        session.kill_at = Some(now() + session.terms.grace);
+        self.schedule(found);
+    }
+
+    /// A session is over. It is kept where somebody may come back for it.
+    fn retire(&mut self, found: Key) {
+        let Some(session) = self.sessions.get_mut(found) else { return };
+        self.timers.set(Due::Session(found), &mut session.due, None);
+        if !session.is_named {
+            self.forget(found);
+            return;
+        }
+        if !self.ended.contains(&found) {
+            self.ended.push_back(found);
+        }
+        while self.ended.len() > MAX_ENDED {
+            if let Some(oldest) = self.ended.pop_front() {
+                self.forget(oldest);
+            }
+        }
+        let kept = |server: &Self, key: Key| {
+            server
+                .sessions
+                .get(key)
+                .map_or(0, |session| session.outlets.iter().map(|outlet| outlet.ring.len()).sum::<usize>())
+        };
+        let mut total: usize = self.ended.iter().map(|key| kept(self, *key)).sum();
+        for key in self.ended.clone() {
+            if total <= MAX_KEPT {
+                break;
+            }
+            total -= kept(self, key);
+            if let Some(session) = self.sessions.get_mut(key).filter(|session| session.watchers.is_empty()) {
+                session.outlets.iter_mut().for_each(|outlet| outlet.ring.release());
+            }
+        }
+    }
+
+    /// Nothing is known of a session any more.
+    pub(crate) fn forget(&mut self, found: Key) {
+        if let Some(mut session) = self.sessions.remove(found) {
+            self.timers.set(Due::Session(found), &mut session.due, None);
+            self.ids.remove(&session.id);
+        }
+        self.ended.retain(|key| *key != found);
+    }
+}
