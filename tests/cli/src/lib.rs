@@ -82,6 +82,16 @@ impl Drop for Scratch {
     }
 }
 
+/// Copies a program, by another process: were it open for writing in this one, a child that another thread of the
+/// test starts meanwhile would hold it open too, and nobody could execute it (ETXTBSY).
+///
+/// # Panics
+/// Where it cannot be copied.
+pub fn copy(program: &Path, to: &Path) {
+    let done = Command::new(busybox()).arg("cp").arg(program).arg(to).status().expect("busybox-static");
+    assert!(done.success(), "copy {} to {}", program.display(), to.display());
+}
+
 /// A root file system with busybox under all its names in /bin, the probe as /bin/probe, passwd and group
 /// files, and the usual empty directories.
 ///
@@ -92,12 +102,12 @@ pub fn rootfs(scratch: &Scratch) -> PathBuf {
     for directory in ["bin", "dev", "etc", "proc", "root", "run", "sys", "tmp", "var"] {
         std::fs::create_dir_all(root.join(directory)).expect("directory");
     }
-    std::fs::copy(busybox(), root.join("bin/busybox")).expect("busybox-static");
+    copy(&busybox(), &root.join("bin/busybox"));
     let list = Command::new(busybox()).arg("--list").output().expect("busybox --list");
     for applet in String::from_utf8_lossy(&list.stdout).lines().filter(|name| *name != "busybox") {
         std::os::unix::fs::symlink("busybox", root.join("bin").join(applet)).expect("link");
     }
-    std::fs::copy(program("probe"), root.join("bin/probe")).expect("probe");
+    copy(&program("probe"), &root.join("bin/probe"));
     let passwd = "root:x:0:0::/root:/bin/sh\nwww:x:33:33::/var/www:/bin/sh\n";
     std::fs::write(root.join("etc/passwd"), passwd).expect("passwd");
     std::fs::write(root.join("etc/group"), "root:x:0:\nwww:x:33:\nadm:x:4:www\ntape:x:26:www\n")

@@ -24,7 +24,7 @@ impl Place {
         let scratch = Scratch::new();
         let root = rootfs(&scratch);
         let husk = scratch.join("husk");
-        fs::copy(program("husk"), &husk).expect("copy");
+        cli::copy(&program("husk"), &husk);
         fs::set_permissions(&husk, PermissionsExt::from_mode(0o755)).expect("mode");
         give(scratch.path());
         Self { scratch, root, husk }

@@ -17,7 +17,7 @@ pub fn rootfs(scratch: &Scratch) -> PathBuf {
     for directory in ["bin", "dev", "proc", "sys"] {
         std::fs::create_dir_all(root.join(directory)).expect("a directory");
     }
-    std::fs::copy(cli::busybox(), root.join("bin/busybox")).expect("busybox-static");
+    cli::copy(&cli::busybox(), &root.join("bin/busybox"));
     for name in ["sh", "true", "false", "sleep"] {
         symlink("busybox", root.join("bin").join(name)).expect("a link");
     }
