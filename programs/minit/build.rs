@@ -12,6 +12,8 @@ fn main() {
         "-Wl,-z,noseparate-code",
         "-Wl,--build-id=none",
         "-Wl,--no-eh-frame-hdr",
+        // The precompiled `core` refers to it where nothing has optimised that away. Nothing unwinds here.
+        "-Wl,--defsym=rust_eh_personality=0",
     ] {
         println!("cargo:rustc-link-arg-bins={argument}");
     }

@@ -98,7 +98,7 @@ fn settings<'a>(invocation: &Invocation) -> Result<Settings<'a>, Answered> {
         },
         rewrites: Rewrites::none(),
         audience: Audience::Group,
-        place: Place::SessionOrForeground,
+        place: Place::SessionOrGroup,
         remapped: Codes::default(),
         same_signal: false,
         parent_death: None,
@@ -211,7 +211,7 @@ fn tie_to_others(settings: &Settings<'_>, rank: Rank) -> Result<(), u8> {
 fn hand_over(settings: &Settings<'_>, held: Hold) -> SignalSet {
     let gives = match settings.place {
         Place::Session => true,
-        Place::SessionOrForeground => held == Hold::Leader,
+        Place::SessionOrGroup => held == Hold::Leader,
         Place::Group | Place::Same => false,
     };
     if gives && give_up_terminal().is_ok() && leads_session() {

@@ -45,9 +45,10 @@ pub enum Audience {
 pub enum Place {
     /// A session of its own, with the terminal if it was ours.
     Session,
-    /// A session of its own; or, where the terminal is another session's and we are in its foreground, a group
-    /// of its own there, since the terminal cannot be taken along.
-    SessionOrForeground,
+    /// A session of its own if the terminal of ours goes with it; else a group of its own, in the foreground if
+    /// ours was. To signals the group is as exact, and a session costs a third of a millisecond: with it the
+    /// scheduler makes a group too (CONFIG_SCHED_AUTOGROUP).
+    SessionOrGroup,
     /// A process group of its own, in the foreground if ours was.
     Group,
     /// Our own group.

@@ -18,7 +18,9 @@ pub fn remember(main: i32) {
 
 /// Says where the defect is. As the first process it goes on then with reaping, passing signals on and ending with
 /// the main command; otherwise it ends with code 125.
-pub fn survive((file, line): (&str, u32)) -> ! {
+#[inline(never)]
+pub fn survive(place: Option<&core::panic::Location<'_>>) -> ! {
+    let (file, line) = place.map_or(("?", 0), |place| (place.file(), place.line()));
     let line = Number(i32::try_from(line).unwrap_or(0));
     alarm(&[Text("minit: defect at "), Text(file), Text(":"), line, Text("\n")]);
     if sys::process::getpid().as_raw_pid() != 1 {

@@ -1,0 +1,85 @@
+//! Exit codes, and what is said before them.
+
+use crate::bed::{first, minit, run};
+
+#[test]
+fn the_code_is_that_of_the_command() {
+    for code in [0, 1, 42, 127, 255] {
+        let script = format!("exit {code}");
+        assert_eq!(run(&mut minit(&["sh", "-c", &script])).code, Some(code));
+        assert_eq!(run(&mut first(&["sh", "-c", &script])).code, Some(code));
+    }
+}
+
+#[test]
+fn a_signal_that_kills_the_command_is_128_and_its_number() {
+    for (signal, code) in [("KILL", 137), ("TERM", 143), ("SEGV", 139), ("HUP", 129)] {
+        let script = format!("kill -{signal} $$");
+        assert_eq!(run(&mut minit(&["sh", "-c", &script])).code, Some(code));
+        assert_eq!(run(&mut first(&["sh", "-c", &script])).code, Some(code));
+    }
+}
+
+#[test]
+fn what_is_not_there_is_127_and_what_cannot_run_126() {
+    for (command, code, why) in [
+        ("no-such-program", 127, "command not found"),
+        ("/no/such/program", 127, "command not found"),
+        ("/etc/passwd", 126, "not executable"),
+        ("/etc", 126, "not executable"),
+    ] {
+        for outcome in [run(&mut minit(&[command])), run(&mut first(&["--", command]))] {
+            assert_eq!(outcome.code, Some(code), "{command}");
+            assert!(outcome.err.contains(&format!("minit: {command}: {why}")), "{}", outcome.err);
+            assert_eq!(outcome.err.lines().count(), 1, "{}", outcome.err);
+        }
+    }
+}
+
+#[test]
+fn an_option_that_is_none_is_125_and_named() {
+    for (arguments, words) in [
+        (&["--frobnicate", "true"][..], "--frobnicate: no such option"),
+        (&["-x", "true"], "-x: no such option"),
+        (&["--grace"], "--grace: needs a value"),
+        (&["--grace", "soon", "true"], "--grace soon: a time is"),
+        (&["--all=yes", "true"], "--all: takes no value"),
+        (&["-e", "256", "true"], "--remap 256: an exit code is"),
+        (&["-r", "TERM", "true"], "--rewrite TERM: it is FROM:TO"),
+        (&["--user", "4294967295", "true"], "--user 4294967295: no such id"),
+        (&["--user", "nobody-of-that-name", "true"], "--user nobody-of-that-name: no such name"),
+        (&["--user", "123456", "true"], "--user 123456: not in /etc/passwd: give --group too"),
+        (&["--on-exit", "poweroff", "true"], "poweroff and reboot are for process 1"),
+        (&["--chdir", "/no/such", "true"], "--chdir: No such file or directory"),
+        (&[], "no command"),
+    ] {
+        let outcome = run(&mut minit(arguments));
+        assert_eq!(outcome.code, Some(125), "{arguments:?}");
+        assert!(outcome.err.starts_with("minit: ") && outcome.err.contains(words), "{}", outcome.err);
+        assert_eq!(outcome.err.lines().count(), 1, "{}", outcome.err);
+    }
+}
+
+#[test]
+fn options_of_the_api_are_refused_by_name() {
+    for option in ["--socket", "--vsock", "--dial", "--listen-fd", "--allow-uid", "--allow-env"] {
+        let outcome = run(&mut minit(&[option, "1", "true"]));
+        assert_eq!(outcome.code, Some(125));
+        assert_eq!(outcome.err, format!("minit: {option}: not in this version\n"));
+    }
+}
+
+#[test]
+fn a_remapped_code_becomes_success_and_no_other() {
+    assert_eq!(run(&mut minit(&["-e", "3", "-e143", "sh", "-c", "exit 3"])).code, Some(0));
+    assert_eq!(run(&mut minit(&["-e", "3", "-e143", "sh", "-c", "kill -TERM $$"])).code, Some(0));
+    assert_eq!(run(&mut minit(&["-e", "3", "-e143", "sh", "-c", "exit 4"])).code, Some(4));
+}
+
+#[test]
+fn it_dies_of_the_signal_that_the_command_died_of_where_it_can() {
+    let script = ["--same-signal", "sh", "-c", "kill -TERM $$"];
+    let outcome = run(&mut minit(&script));
+    assert_eq!((outcome.code, outcome.signal), (None, Some(15)));
+    assert_eq!(run(&mut first(&script)).code, Some(143), "a first process survives its own signals");
+}

@@ -1,0 +1,12 @@
+//! The program itself, started as users start it: beside others, as the first process of a pid namespace, and
+//! under the names of other inits.
+
+mod bed;
+mod exits;
+mod first;
+mod identity;
+mod names;
+mod signals;
+mod stop;
+mod surroundings;
+mod terminal;
