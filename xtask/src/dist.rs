@@ -10,12 +10,14 @@ use crate::{Result, build, elf, run};
 pub fn pack(workspace: &Workspace) -> Result<()> {
     let bin = workspace.root.join("dist/bin");
     fs::create_dir_all(&bin).map_err(|why| format!("make {}: {why}", bin.display()))?;
-    let mut cargo = workspace.cargo(["build", "--release", "--bins"]);
-    for package in workspace.programs() {
-        cargo.args(["--package", &package.name]);
-    }
     println!("building {} programs", workspace.programs().count());
-    for built in build::artifacts(cargo)? {
+    let mut all = Vec::new();
+    for package in workspace.programs() {
+        let mut cargo = workspace.program_build(package);
+        cargo.arg("--release");
+        all.extend(build::artifacts(cargo)?);
+    }
+    for built in all {
         let program = fs::read(&built.executable)
             .map_err(|why| format!("read {}: {why}", built.executable.display()))?;
         match elf::is_static(&program) {

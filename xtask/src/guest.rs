@@ -11,7 +11,7 @@ use crate::image::{self, Content, Program, Suite};
 use crate::kernel::{KERNELS, Kernel};
 use crate::qemu::{Event, Guest};
 use crate::tally::{Reader, Tally};
-use crate::workspace::Workspace;
+use crate::workspace::{Package, Workspace};
 
 /// Packages whose unit tests run in the guest as well as on the host: on the host they see this machine's
 /// kernel, in the guest a Debian one with all of cgroup v2.
@@ -143,11 +143,10 @@ fn boot(workspace: &Workspace, request: &Request, content: &Content) -> Result<G
 
 /// Builds init, the programs and the suites.
 fn build(workspace: &Workspace, request: &Request) -> Result<Content> {
-    let mut cargo = workspace.cargo(["build", "--bins", "--package", "guest-init"]);
+    let mut built = Vec::new();
     for package in program_packages(workspace) {
-        cargo.args(["--package", package]);
+        built.extend(build::artifacts(workspace.program_build(package))?);
     }
-    let built = build::artifacts(cargo)?;
     let (init, programs): (Vec<Artifact>, _) =
         built.into_iter().filter(|built| built.kind == "bin").partition(|built| built.target == "guest-init");
     let init = init.into_iter().next().ok_or("cargo built no guest-init")?;
@@ -161,9 +160,9 @@ fn build(workspace: &Workspace, request: &Request) -> Result<Content> {
 }
 
 /// The packages whose programs the suites use.
-fn program_packages(workspace: &Workspace) -> impl Iterator<Item = &str> {
-    let tests = TEST_PROGRAMS.iter().filter_map(|name| workspace.package(name));
-    workspace.programs().chain(tests).map(|package| package.name.as_str())
+fn program_packages(workspace: &Workspace) -> impl Iterator<Item = &Package> {
+    let tests = TEST_PROGRAMS.iter().chain(&["guest-init"]).filter_map(|name| workspace.package(name));
+    workspace.programs().chain(tests)
 }
 
 /// Builds the suites that the request names, in the order of the packages.

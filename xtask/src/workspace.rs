@@ -24,6 +24,8 @@ pub struct Package {
     pub id: String,
     /// The name, as `cargo -p` takes it.
     pub name: String,
+    /// Whether its program is left out of builds of the whole workspace.
+    pub has_program_feature: bool,
     /// The folder below the root: `programs/husk`.
     pub folder: PathBuf,
     /// Its targets.
@@ -89,6 +91,16 @@ impl Workspace {
             .filter(|package| package.folder.starts_with("programs") && package.programs().next().is_some())
     }
 
+    /// A build of a package's programs: alone, so that it gets no features that others ask for, and with the feature
+    /// `program` where it has that.
+    pub fn program_build(&self, package: &Package) -> Command {
+        let mut cargo = self.cargo(["build", "--bins", "--package", &package.name]);
+        if package.has_program_feature {
+            cargo.args(["--features", "program"]);
+        }
+        cargo
+    }
+
     /// The package of that name.
     pub fn package(&self, name: &str) -> Option<&Package> {
         self.packages.iter().find(|package| package.name == name)
@@ -104,6 +116,7 @@ impl Package {
             id: string(package, "id")?.to_owned(),
             name: string(package, "name")?.to_owned(),
             folder: folder.strip_prefix(root).unwrap_or(folder).to_owned(),
+            has_program_feature: package["features"].get("program").is_some(),
             targets: targets.collect::<Result<_>>()?,
         })
     }

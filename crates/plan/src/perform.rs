@@ -130,6 +130,17 @@ impl<'c> Performer<'c> {
                 at(Call::Signal, sys::signals::reset_to_default(reset))?;
                 at(Call::Signal, sys::signals::block(sys::signals::SignalSet::EMPTY)).map(drop)
             }
+            Step::SignalMask(set) => at(Call::Signal, sys::signals::block(set)).map(drop),
+            Step::NewGroup => at(Call::Session, sys::process::setpgid(None, None)),
+            Step::Foreground => {
+                let _ = sys::job::take_foreground();
+                Ok(())
+            }
+            Step::TakeTerminal => {
+                let _ = sys::job::take_terminal();
+                Ok(())
+            }
+            Step::Nice(value) => at(Call::Priority, sys::process::setpriority_process(None, value)),
             Step::OpenProgram { path } => self.open_program(path),
             Step::CloseOthers => self.close_others(),
             Step::Execute(ref program) => {

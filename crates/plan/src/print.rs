@@ -107,6 +107,14 @@ impl Step<'_> {
                 }
                 numbers.try_for_each(|number| write!(f, " {number}"))
             }
+            Self::SignalMask(set) => {
+                f.write_str("block signals")?;
+                set.numbers().try_for_each(|number| write!(f, " {number}"))
+            }
+            Self::NewGroup => f.write_str("start a new process group"),
+            Self::Foreground => f.write_str("take the terminal's foreground"),
+            Self::TakeTerminal => f.write_str("take descriptor 0 as the controlling terminal"),
+            Self::Nice(value) => write!(f, "set nice value {value}"),
             Self::OpenProgram { path } => write!(f, "open program {}, read-only", Text(path)),
             Self::CloseOthers => f.write_str("close descriptors from 3"),
             Self::Execute(ref program) => program.fmt(f),

@@ -220,6 +220,18 @@ pub enum Step<'a> {
         /// Which are reset.
         reset: SignalSet,
     },
+    /// Blocks exactly these signals: for a program that is to find the mask that its starter was given.
+    SignalMask(SignalSet),
+    /// A process group of its own, in the session of the caller.
+    NewGroup,
+    /// Its process group becomes the foreground one of the terminal that is descriptor 0. The caller, or the
+    /// mask, must hold SIGTTOU back. Where there is no terminal, or it is another session's, nothing happens.
+    Foreground,
+    /// The terminal that is descriptor 0 becomes the controlling one of the session that it leads. Where it
+    /// is no terminal, or another session's, nothing happens.
+    TakeTerminal,
+    /// setpriority(2)
+    Nice(i32),
     /// Opens a program of the host that the last step becomes, through a read-only mount that is nowhere: who
     /// opens /proc/PID/exe cannot write to it (CVE-2019-5736).
     OpenProgram {

@@ -56,10 +56,11 @@ pub enum Call {
     Check,
     /// The caller ended first.
     Caller,
+    Priority,
 }
 
 impl Call {
-    const ALL: [Self; 34] = [
+    const ALL: [Self; 35] = [
         Self::Open,
         Self::Find,
         Self::Make,
@@ -94,6 +95,7 @@ impl Call {
         Self::Interpreter,
         Self::Check,
         Self::Caller,
+        Self::Priority,
     ];
 
     /// The system call that it stands for, as its manual page is called.
@@ -133,6 +135,7 @@ impl Call {
             Self::Execute | Self::Interpreter => "execve",
             Self::Check => "check",
             Self::Caller => "recv",
+            Self::Priority => "setpriority",
         }
     }
 }

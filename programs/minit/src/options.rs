@@ -204,7 +204,10 @@ fn take<'a>(settings: &mut Settings<'a>, option: Name, value: &'a CStr) -> Resul
             *identity.limits.iter_mut().find(same).ok_or("too many")? = Some(limit);
         }
         Name::Umask => identity.umask = Some(mask(bytes).ok_or("it is octal, as in 022")?),
-        Name::Nice => return Err("not in this version"),
+        Name::Nice => {
+            let nice = signed(bytes).filter(|nice| (-20..=19).contains(nice));
+            identity.nice = Some(nice.ok_or("it is -20 to 19")? as i32);
+        }
         Name::OomScore => {
             signed(bytes).filter(|score| (-1000..=1000).contains(score)).ok_or("it is -1000 to 1000")?;
             identity.oom_score = Some(value);

@@ -109,6 +109,7 @@ const fn name(step: &Step<'_>) -> &'static str {
     match step {
         Step::WriteProc { .. } => "--oom-score-adj",
         Step::Limit(_) => "--rlimit",
+        Step::Nice(_) => "--nice",
         Step::BoundingSet(_) => "--bounding",
         Step::Groups(_) => "--groups",
         Step::User { .. } => "--user, --group",
@@ -116,6 +117,7 @@ const fn name(step: &Step<'_>) -> &'static str {
         Step::NoNewPrivileges => "--no-new-privs",
         Step::Chdir { .. } => "--chdir",
         Step::NewSession => "a new session",
+        Step::NewGroup => "a new process group",
         _ => "start",
     }
 }

@@ -101,10 +101,7 @@ impl<'a> Steps<'a> {
             // What whoever started us held back or ignored is no business of a container.
             Dialect::Minit => steps.add(Step::Signals { reset: SignalSet::ALL }),
             // These pass it on.
-            Dialect::Tini | Dialect::Catatonit => {
-                let _ = mask;
-                steps.add(Step::Signals { reset: SignalSet::EMPTY });
-            }
+            Dialect::Tini | Dialect::Catatonit => steps.add(Step::SignalMask(mask)),
             Dialect::DumbInit => steps.add(Step::Signals { reset: SignalSet::ALL }),
         }
         if let Some(file) = settings.command.first().and_then(|first| first.text()) {
@@ -128,9 +125,17 @@ impl<'a> Steps<'a> {
     }
 
     fn add_place(&mut self, place: Place, hold: Hold) {
-        let _ = hold;
-        if place != Place::Same {
-            self.add(Step::NewSession);
+        match (place, hold) {
+            (Place::Same, _) => {}
+            (Place::Group | Place::SessionOrGroup, Hold::Nothing) => self.add(Step::NewGroup),
+            (Place::Group, _) | (Place::SessionOrGroup, Hold::Foreground) => {
+                self.add(Step::NewGroup);
+                self.add(Step::Foreground);
+            }
+            (Place::Session, _) | (Place::SessionOrGroup, Hold::Leader) => {
+                self.add(Step::NewSession);
+                self.add(Step::TakeTerminal);
+            }
         }
     }
 
@@ -140,6 +145,9 @@ impl<'a> Steps<'a> {
             self.add(Step::WriteProc { path: c"self/oom_score_adj", value });
         }
         identity.limits.iter().flatten().for_each(|limit| self.add(Step::Limit(*limit)));
+        if let Some(nice) = identity.nice {
+            self.add(Step::Nice(nice));
+        }
         if let Some(mask) = identity.umask {
             self.add(Step::Umask(mask));
         }

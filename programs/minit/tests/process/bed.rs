@@ -2,13 +2,32 @@
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-pub const PROGRAM: &str = env!("CARGO_BIN_EXE_minit");
+/// The program: what MINIT_BIN says, or else built as its package says.
+pub fn program() -> &'static str {
+    static PROGRAM: OnceLock<String> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        if let Ok(given) = std::env::var("MINIT_BIN") {
+            return given;
+        }
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut build = Command::new(cargo);
+        build.args(["build", "--quiet", "--package", "minit", "--features", "program"]);
+        build.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+        assert!(build.status().expect("cargo").success(), "cargo build of minit");
+        // …/debug/deps/NAME-HASH of this test is beside …/debug/minit.
+        let test = std::env::current_exe().expect("own path");
+        let directory = test.parent().and_then(Path::parent).expect("target directory");
+        directory.join("minit").to_str().expect("UTF-8").to_owned()
+    })
+}
 
 /// minit, beside other processes.
 pub fn minit(arguments: &[&str]) -> Command {
@@ -17,7 +36,7 @@ pub fn minit(arguments: &[&str]) -> Command {
 
 /// The program under another name.
 pub fn called(name: &str, arguments: &[&str]) -> Command {
-    let mut command = Command::new(PROGRAM);
+    let mut command = Command::new(program());
     command.arg0(name).args(arguments);
     command
 }
@@ -25,7 +44,7 @@ pub fn called(name: &str, arguments: &[&str]) -> Command {
 /// minit as the first process of a pid namespace.
 pub fn first(arguments: &[&str]) -> Command {
     let mut command = Command::new("unshare");
-    command.args(["--pid", "--fork", "--kill-child", "--mount-proc", PROGRAM]).args(arguments);
+    command.args(["--pid", "--fork", "--kill-child", "--mount-proc", program()]).args(arguments);
     command
 }
 
@@ -135,5 +154,5 @@ pub fn children(pid: u32) -> Vec<u32> {
 
 /// Whether a process is there, dead or alive.
 pub fn exists(pid: u32) -> bool {
-    std::path::Path::new(&format!("/proc/{pid}")).exists()
+    Path::new(&format!("/proc/{pid}")).exists()
 }

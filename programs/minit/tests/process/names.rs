@@ -91,7 +91,7 @@ fn tini_passes_on_the_mask_and_the_ignored_signals_that_it_was_given() {
     command.args([
         "-c",
         script,
-        &format!("bash -c 'exec -a tini {} -s cat /proc/self/status'", crate::bed::PROGRAM),
+        &format!("bash -c 'exec -a tini {} -s cat /proc/self/status'", crate::bed::program()),
     ]);
     let out = run(&mut command).out;
     let mask = |key: &str| {

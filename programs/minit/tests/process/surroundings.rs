@@ -2,14 +2,15 @@
 
 use std::process::Command;
 
-use crate::bed::{PROGRAM, run};
+use crate::bed::{program, run};
 
 #[test]
 fn the_command_sees_exactly_descriptors_0_1_and_2() {
+    let program = program();
     // By test(1), which opens nothing itself.
     let script = format!(
         "exec 5</dev/null 9</dev/null; \
-         exec {PROGRAM} sh -c 'for n in $(seq 0 255); do test -e /proc/$$/fd/$n && echo $n; done; true'"
+         exec {program} sh -c 'for n in $(seq 0 255); do test -e /proc/$$/fd/$n && echo $n; done; true'"
     );
     let out = run(Command::new("bash").args(["-c", &script])).out;
     assert_eq!(out, "0\n1\n2\n");
@@ -17,14 +18,16 @@ fn the_command_sees_exactly_descriptors_0_1_and_2() {
 
 #[test]
 fn under_the_other_names_descriptors_are_passed_on() {
-    let script = format!("exec 9</dev/null; exec -a tini {PROGRAM} -s sh -c 'test -e /proc/$$/fd/9'");
+    let program = program();
+    let script = format!("exec 9</dev/null; exec -a tini {program} -s sh -c 'test -e /proc/$$/fd/9'");
     assert_eq!(run(Command::new("bash").args(["-c", &script])).code, Some(0));
 }
 
 #[test]
 fn closed_standard_descriptors_are_no_trouble() {
+    let program = program();
     let script = format!(
-        "{PROGRAM} sh -c 'exit 7' <&- >&- 2>&-; echo $?; {PROGRAM} no-such-program <&- 2>&-; echo $?"
+        "{program} sh -c 'exit 7' <&- >&- 2>&-; echo $?; {program} no-such-program <&- 2>&-; echo $?"
     );
     assert_eq!(run(Command::new("bash").args(["-c", &script])).out, "7\n127\n");
 }
@@ -39,7 +42,7 @@ fn without_any_privilege_it_works_as_well() {
         "--no-new-privs",
         "--bounding-set=-all",
     ]);
-    let program = std::fs::File::open(PROGRAM).expect("the program");
+    let program = std::fs::File::open(program()).expect("the program");
     // By descriptor: the directories above it need not be everybody's.
     let path = format!("/proc/{}/fd/{}", std::process::id(), std::os::fd::AsRawFd::as_raw_fd(&program));
     let copy = std::env::temp_dir().join(format!("minit-test-{}", std::process::id()));
@@ -51,8 +54,9 @@ fn without_any_privilege_it_works_as_well() {
 
 #[test]
 fn it_gets_the_signal_asked_for_when_its_parent_ends() {
+    let program = program();
     let script = format!(
-        "{PROGRAM} --pdeath USR1 bash -c 'trap \"echo parent ended; exit 0\" USR1; echo ready; \
+        "{program} --pdeath USR1 bash -c 'trap \"echo parent ended; exit 0\" USR1; echo ready; \
          while :; do sleep 0.01; done' & sleep 0.4; kill -9 $$"
     );
     let outcome = run(Command::new("bash").args(["-c", &script]));

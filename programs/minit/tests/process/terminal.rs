@@ -1,6 +1,6 @@
 //! The terminal, given by script(1).
 
-use crate::bed::{PROGRAM, run};
+use crate::bed::{program, run};
 use std::process::Command;
 
 /// What a command line prints whose terminal is a new one.
@@ -10,9 +10,10 @@ fn on_a_terminal(line: &str) -> String {
 
 #[test]
 fn the_command_holds_the_terminal_of_a_session_that_was_ours() {
+    let program = program();
     for name in ["minit", "dumb-init"] {
         let line =
-            format!("exec -a {name} {PROGRAM} bash -c 'ps -o stat= -p $$; tty >/dev/null && echo tty'");
+            format!("exec -a {name} {program} bash -c 'ps -o stat= -p $$; tty >/dev/null && echo tty'");
         let out = on_a_terminal(&format!("exec bash -c \"{}\"", line.replace('$', "\\$")));
         let stat = out.lines().next().unwrap_or_default();
         assert!(stat.contains('s') && stat.contains('+') && out.contains("tty"), "{name}: {out}");
@@ -21,8 +22,9 @@ fn the_command_holds_the_terminal_of_a_session_that_was_ours() {
 
 #[test]
 fn the_command_is_in_the_foreground_where_we_were() {
+    let program = program();
     for name in ["minit", "tini", "catatonit"] {
-        let script = format!("(exec -a {name} {PROGRAM} bash -c \"ps -o stat= -p \\$\\$\"); true");
+        let script = format!("(exec -a {name} {program} bash -c \"ps -o stat= -p \\$\\$\"); true");
         let out = on_a_terminal(&format!("bash -c '{script}'"));
         let stat = out.lines().rfind(|line| !line.contains("tini")).unwrap_or_default();
         assert!(stat.contains('+'), "{name}: {out}");
@@ -31,9 +33,10 @@ fn the_command_is_in_the_foreground_where_we_were() {
 
 #[test]
 fn from_the_background_the_terminal_is_not_taken() {
+    let program = program();
     for name in ["minit", "tini"] {
         // With job control a background job is a group of its own, and not the terminal's.
-        let script = format!("set -m; (exec -a {name} {PROGRAM} bash -c \"ps -o stat= -p \\$\\$\") & wait");
+        let script = format!("set -m; (exec -a {name} {program} bash -c \"ps -o stat= -p \\$\\$\") & wait");
         let out = on_a_terminal(&format!("bash -c '{script}'"));
         let stat = out.lines().rfind(|line| line.starts_with(['S', 'R'])).unwrap_or_default();
         assert!(!stat.is_empty() && !stat.contains('+'), "{name}: {out}");
