@@ -14,7 +14,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// The path of one of the project's programs, built if need be: `husk`, `probe`. In the guest, and wherever it is
+/// The path of one of the project's programs, built if need be: `husk`, `probe`, `minit`. In the guest, and wherever it is
 /// set, the environment variable `HUSK_BIN` (`PROBE_BIN` …) says where it is.
 ///
 /// # Panics
@@ -26,10 +26,13 @@ pub fn program(name: &str) -> PathBuf {
     static BUILT: OnceLock<()> = OnceLock::new();
     BUILT.get_or_init(|| {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut build = Command::new(cargo);
-        build.args(["build", "--quiet", "--package", "husk", "--package", "probe"]);
-        build.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
-        assert!(build.status().expect("cargo").success(), "cargo build of husk and probe");
+        // minit by itself: see its Cargo.toml.
+        for packages in [&["husk", "--package", "probe"][..], &["minit", "--features", "program"]] {
+            let mut build = Command::new(&cargo);
+            build.args(["build", "--quiet", "--package"]).args(packages);
+            build.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+            assert!(build.status().expect("cargo").success(), "cargo build of {packages:?}");
+        }
     });
     // …/debug/deps/NAME-HASH of this test is beside …/debug/husk.
     let test = std::env::current_exe().expect("own path");

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
-use cli::{Scratch, husk_run, report, rootfs, run, run_in, shell};
+use cli::{Scratch, copy, husk_run, program, report, rootfs, run, run_in, shell};
 use serde_json::{Value, json};
 
 fn place() -> (Scratch, PathBuf) {
@@ -272,10 +273,30 @@ fn the_filter_is_the_one_that_was_asked_for() {
 }
 
 #[test]
-fn an_option_is_never_ignored() {
-    // Process 1 is minit, or husk says that there is none.
-    let (_scratch, root) = place();
-    let ended = shell(&["--init"], &root, "echo $$");
-    let refused = ended.code() == 125 && ended.err().starts_with("husk: ") && ended.err().contains("init");
-    assert!(refused || ended.code() == 0 && ended.out() != "1\n", "--init: {ended:?}");
+fn init_is_minit_from_beside_husk_as_process_one() {
+    let (scratch, root) = place();
+    let together = scratch.join("bin");
+    fs::create_dir(&together).expect("directory");
+    let husk = together.join("husk");
+    copy(&program("husk"), &husk);
+    let run = |script: &str| {
+        let mut command = Command::new(&husk);
+        command.args(["run", "--init"]).arg(&root).args(["/bin/sh", "-c", script]).stdin(Stdio::null());
+        command.output().expect("husk")
+    };
+    let alone = run("true");
+    assert_eq!(alone.status.code(), Some(125));
+    let said = String::from_utf8_lossy(&alone.stderr).into_owned();
+    assert_eq!(
+        said,
+        format!("husk: --init: {}: No such file or directory\n", together.join("minit").display())
+    );
+
+    copy(&program("minit"), &together.join("minit"));
+    let served = run("echo $$; tr '\\0' ' ' </proc/1/cmdline; exit 7");
+    assert_eq!(served.status.code(), Some(7), "{served:?}");
+    let out = String::from_utf8_lossy(&served.stdout).into_owned();
+    let (own, first) = out.split_once('\n').expect("two lines");
+    assert_ne!(own, "1");
+    assert!(first.starts_with("docker-init -- /bin/sh -c "), "{first}");
 }
