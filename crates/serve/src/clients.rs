@@ -357,6 +357,12 @@ impl Server {
     fn leave(&mut self, key: Key) {
         let Some(mut connection) = self.connections.remove(key) else { return };
         self.timers.set(Due::Connection(key), &mut connection.due, None);
+        self.subscribers.retain(|subscriber| *subscriber != key);
+        for (id, _) in &connection.waiting {
+            if let Some(waiting) = self.waiting.get_mut(id) {
+                waiting.retain(|waits| *waits != key);
+            }
+        }
         for watched in connection.watching {
             let Some(session) = self.sessions.get_mut(watched) else { continue };
             session.watchers.retain(|watcher| watcher.connection != key);

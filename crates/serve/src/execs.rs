@@ -122,6 +122,7 @@ impl Server {
         self.ids.insert(id, found);
         self.leaders.insert(pid, found);
         self.watch(found);
+        self.announce_start(found);
         Ok(found)
     }
 

@@ -76,8 +76,4 @@ impl<T> Slab<T> {
             place.as_ref().map(|thing| (key, thing))
         })
     }
-
-    pub fn keys(&self) -> Vec<Key> {
-        self.iter().map(|(key, _)| key).collect()
-    }
 }

@@ -50,7 +50,11 @@ impl Server {
             if let Some(exit) = session.exit.clone() {
                 self.say(key, |out| exit.write(out, &id));
             } else if let Some(connection) = self.connections.get_mut(key) {
-                connection.waiting.push((id, until));
+                connection.waiting.push((id.clone(), until));
+                let waiting = self.waiting.entry(id).or_default();
+                if !waiting.contains(&key) {
+                    waiting.push(key);
+                }
             }
         }
         self.schedule_waits(key);
@@ -82,29 +86,52 @@ impl Server {
         let Some(session) = self.sessions.get(found) else { return };
         let Some(exit) = &session.exit else { return };
         let id = &session.id;
-        let mut told = Vec::new();
-        for key in self.connections.keys() {
-            let Some(connection) = self.connections.get_mut(key) else { continue };
+        let mut told = self.waiting.remove(id).unwrap_or_default();
+        for key in &told {
+            let Some(connection) = self.connections.get_mut(*key) else { continue };
             let waits = connection.waiting.iter().filter(|(waited, _)| waited == id).count();
             connection.waiting.retain(|(waited, _)| waited != id);
             for _ in 0..waits {
                 connection.message(|out| exit.write(out, id));
             }
-            if connection.subscribed && connection.takes_output() {
+        }
+        for key in &self.subscribers {
+            let Some(connection) = self.connections.get_mut(*key) else { continue };
+            if connection.takes_output() {
                 connection.message(|out| {
                     let mut message = Object::message(out, "event");
                     message.text("event", "exit").text("id", id.as_str());
                     exit.write_fields(&mut message);
                     message.line();
                 });
-            } else if waits == 0 {
-                continue;
+                told.push(*key);
             }
-            told.push(key);
         }
         for key in told {
             self.schedule_waits(key);
             self.touch(key);
+        }
+    }
+
+    /// Tells subscribers that a session has begun.
+    pub(crate) fn announce_start(&mut self, found: Key) {
+        let Some(session) = self.sessions.get(found) else { return };
+        for key in self.subscribers.clone() {
+            let Some(connection) = self.connections.get_mut(key) else { continue };
+            // Who does not read misses events, and nothing else.
+            if !connection.takes_output() {
+                continue;
+            }
+            connection.message(|out| {
+                let mut message = Object::message(out, "event");
+                message.text("event", "started").text("id", session.id.as_str());
+                message.count("pid", session.number());
+                message.line();
+            });
+            if !connection.dirty {
+                connection.dirty = true;
+                self.dirty.push(key);
+            }
         }
     }
 

@@ -165,6 +165,9 @@ impl Server {
 
     fn subscribe(&mut self, key: Key) {
         if let Some(connection) = self.connections.get_mut(key) {
+            if !connection.subscribed {
+                self.subscribers.push(key);
+            }
             connection.subscribed = true;
             connection.manner = Manner::Extended;
         }

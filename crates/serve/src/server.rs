@@ -39,6 +39,10 @@ pub struct Server {
     pub(crate) leaders: BTreeMap<i32, Key>,
     /// Sessions that are over and kept for who asks later, the oldest first.
     pub(crate) ended: VecDeque<Key>,
+    /// Who waits for the end of which exec.
+    pub(crate) waiting: BTreeMap<ExecId, Vec<Key>>,
+    /// Who hears of everything.
+    pub(crate) subscribers: Vec<Key>,
     pub(crate) timers: Timers,
     pub(crate) scratch: Vec<u8>,
     /// Connections with something to send, or to be looked at after this round.
@@ -93,6 +97,8 @@ impl Server {
             ids: BTreeMap::new(),
             leaders: BTreeMap::new(),
             ended: VecDeque::new(),
+            waiting: BTreeMap::new(),
+            subscribers: Vec::new(),
             timers: Timers::default(),
             scratch: vec![0; SCRATCH],
             dirty: Vec::new(),

@@ -1,0 +1,190 @@
+//! A server of one's own, and a client that knows no more than the protocol.
+#![allow(dead_code)] // each test uses its part of it
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+static NUMBER: AtomicU32 = AtomicU32::new(0);
+
+/// A running server in a directory of its own; both are gone when it is dropped.
+pub struct Ground {
+    pub directory: PathBuf,
+    server: Child,
+}
+
+/// The example `server`, which cargo builds beside the tests.
+fn program() -> PathBuf {
+    let tests = std::env::current_exe().unwrap();
+    let program = tests.parent().unwrap().parent().unwrap().join("examples/server");
+    assert!(program.exists(), "build it first: cargo build -p serve --example server");
+    program
+}
+
+impl Ground {
+    /// Starts a server; `arguments` are further users that may connect.
+    pub fn new(arguments: &[&str]) -> Self {
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let directory = std::env::temp_dir().join(format!("serve-{}-{number}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let server = Command::new(program())
+            .arg(directory.join("run/s"))
+            .args(arguments)
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .env("FROM_SERVER", "1")
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
+        let ground = Self { directory, server };
+        let begun = Instant::now();
+        while UnixStream::connect(ground.socket()).is_err() {
+            assert!(begun.elapsed() < Duration::from_secs(10), "the server does not listen");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        ground
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        self.directory.join("run/s")
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.server.id()
+    }
+
+    pub fn connect(&self) -> Client {
+        Client::new(&self.socket())
+    }
+
+    /// One request, and every line that comes back until the server closes.
+    pub fn ask(&self, request: &str) -> Vec<String> {
+        let mut client = self.connect();
+        client.send_line(request);
+        client.rest()
+    }
+
+    /// One request, and the one answer to it.
+    pub fn ask_one(&self, request: &Value) -> Value {
+        let mut client = self.connect();
+        client.send(request);
+        client.next()
+    }
+
+    /// A figure of the server's /proc/PID/status, in KiB.
+    pub fn status_kb(&self, name: &str) -> u64 {
+        let text = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = text.lines().find(|line| line.starts_with(name)).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
+    /// Processes of the server that are left, zombies included: its descendants.
+    pub fn children(&self) -> Vec<String> {
+        let path = format!("/proc/{0}/task/{0}/children", self.pid());
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        text.split_whitespace().map(str::to_owned).collect()
+    }
+}
+
+impl Drop for Ground {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// One connection.
+pub struct Client {
+    pub reader: BufReader<UnixStream>,
+}
+
+impl Client {
+    pub fn new(path: &Path) -> Self {
+        let stream = UnixStream::connect(path).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream.set_write_timeout(Some(Duration::from_secs(20))).unwrap();
+        Self { reader: BufReader::new(stream) }
+    }
+
+    pub fn stream(&mut self) -> &mut UnixStream {
+        self.reader.get_mut()
+    }
+
+    pub fn send(&mut self, request: &Value) {
+        self.send_line(&request.to_string());
+    }
+
+    pub fn send_line(&mut self, line: &str) {
+        self.stream().write_all(format!("{line}\n").as_bytes()).unwrap();
+    }
+
+    /// The next message.
+    pub fn next(&mut self) -> Value {
+        let mut line = String::new();
+        self.reader.read_line(&mut line).unwrap();
+        assert!(line.ends_with('\n'), "the server has closed the connection after {line:?}");
+        serde_json::from_str(&line).unwrap()
+    }
+
+    /// Messages up to and with the first of this type.
+    pub fn until(&mut self, kind: &str) -> Vec<Value> {
+        let mut messages = Vec::new();
+        loop {
+            let message = self.next();
+            let found = message["type"] == kind;
+            messages.push(message);
+            if found {
+                return messages;
+            }
+        }
+    }
+
+    /// Lines until the server closes.
+    pub fn rest(&mut self) -> Vec<String> {
+        let mut text = String::new();
+        self.reader.read_to_string(&mut text).unwrap();
+        text.lines().map(str::to_owned).collect()
+    }
+}
+
+/// A request to run a script in busybox's shell.
+pub fn script(text: &str) -> Value {
+    json!({"type": "exec", "cmd": "/bin/busybox", "args": ["sh", "-c", text]})
+}
+
+/// The same, with further fields.
+pub fn script_with(text: &str, fields: &Value) -> Value {
+    let mut request = script(text);
+    for (name, value) in fields.as_object().unwrap() {
+        request[name] = value.clone();
+    }
+    request
+}
+
+/// Text of all messages of one type, with `between` behind each.
+pub fn text(messages: &[Value], kind: &str, between: &str) -> String {
+    let own = messages.iter().filter(|message| message["type"] == kind);
+    own.map(|message| message["data"].as_str().unwrap().to_owned() + between).collect()
+}
+
+/// Waits until `holds` does.
+pub fn wait_until(what: &str, holds: impl Fn() -> bool) -> Duration {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < Duration::from_secs(10), "in vain: {what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    begun.elapsed()
+}
+
+/// Whether a process exists and has not ended.
+pub fn is_alive(pid: &str) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+}
