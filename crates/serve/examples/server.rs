@@ -1,6 +1,6 @@
 //! The smallest program that serves the minit protocol: `server SOCKET [ALLOWED_UID…]`. The tests run it.
 
-use serve::{Done, Frozen, Listener, Machine, Orphans, Server, Settings};
+use serve::{Done, Frozen, Listener, Machine, Orphans, Parent, Server, Settings};
 use wire::json::Object;
 use wire::{Resume, Shutdown, SignalNumber, Words};
 
@@ -27,6 +27,14 @@ impl Machine for Alone {
     fn stats(&mut self, _: &mut Object<'_>) {}
 }
 
+/// A cgroup for commands, where SERVE_CGROUP names one below the root of cgroup v2.
+fn groups() -> Result<Option<Parent>, String> {
+    let Ok(name) = std::env::var("SERVE_CGROUP") else { return Ok(None) };
+    let name = cgroup::Name::new(&name).map_err(|error| error.to_string())?;
+    let hierarchy = cgroup::Hierarchy::find().map_err(|error| error.to_string())?;
+    Parent::open(hierarchy, &name).map(Some).map_err(|error| error.to_string())
+}
+
 fn main() -> Result<(), String> {
     let mut arguments = std::env::args().skip(1);
     let path = arguments.next().ok_or("usage: server SOCKET [ALLOWED_UID…]")?;
@@ -42,6 +50,7 @@ fn main() -> Result<(), String> {
         environment,
         allowed_users: allowed.map_err(|error| format!("a user id: {error}"))?,
         allowed_variables: Vec::new(),
+        groups: groups()?,
         orphans: Orphans::Ours,
     };
     let listener = Listener::unix(&path)?;

@@ -14,6 +14,7 @@ use sys::time::{ClockId, clock_gettime};
 use wire::{Exec, ExecId, Output, Stdin, answer};
 
 use crate::connection::Manner;
+use crate::group::wants_limits;
 use crate::inlet::{Inlet, Wrote};
 use crate::key::Key;
 use crate::outlet::{Allowance, Outlet};
@@ -83,7 +84,16 @@ impl Server {
         // The child inherits it; see `tree`.
         let _ = sys::children::set_timer_slack(mark);
         let begun = now();
-        let child = start(&ground, exec, standard)?;
+        let group = self.groups.as_ref().map(|groups| groups.create(self.serial, exec)).transpose()?;
+        let child = match start(&ground, exec, standard, group.as_ref().map(AsFd::as_fd)) {
+            Ok(child) => child,
+            Err(error) => {
+                if let (Some(groups), Some(group)) = (&mut self.groups, group) {
+                    groups.remove(group);
+                }
+                return Err(error);
+            }
+        };
         let id = match &exec.id {
             Some(id) => id.clone(),
             None => self.new_id(),
@@ -103,6 +113,7 @@ impl Server {
             label: label(exec),
             terms: Terms::of(exec),
             mark,
+            group,
             exit: None,
             outlets: outputs.map(Outlet::new),
             inlet,
@@ -134,11 +145,10 @@ impl Server {
                 "exec: the field \"env\" may not set {name}, which makes programs load other code"
             )));
         }
-        let limits = &exec.limits;
         let missing = [
             ("pty", exec.pty.is_some(), "terminals"),
             ("nice", exec.nice.is_some(), "priorities"),
-            ("limits", limits.memory.is_some() || limits.cpus.is_some() || limits.pids.is_some(), "cgroups"),
+            ("limits", self.groups.is_none() && wants_limits(exec), "cgroup to make one in"),
         ];
         match missing.iter().find(|(_, asked, _)| *asked) {
             Some((field, _, what)) => Err(NotStarted::ours(format!(

@@ -27,7 +27,13 @@ impl Server {
                 let result = match kill.scope {
                     Scope::Leader => session.signal_leader(kill.signal),
                     Scope::Group => session.signal_group(kill.signal),
-                    Scope::Tree => signal_tree(session.root(), kill.signal),
+                    Scope::Tree => {
+                        let count = match kill.signal.get() {
+                            SIGKILL => session.kill_tree(),
+                            number => session.signal_tree(number),
+                        };
+                        if count == 0 { Err(Errno::SRCH) } else { Ok(()) }
+                    }
                 };
                 if result.is_ok() && session.exit.is_none() {
                     session.killed_by.get_or_insert("kill");

@@ -18,6 +18,7 @@ mod accounts;
 mod clients;
 mod connection;
 mod execs;
+mod group;
 mod inlet;
 mod key;
 mod kill;
@@ -39,6 +40,7 @@ mod timers;
 mod tree;
 mod watcher;
 
+pub use cgroup::Parent;
 pub use listener::Listener;
 pub use machine::{Done, Frozen, Machine, Next};
 pub use server::Server;

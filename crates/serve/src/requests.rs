@@ -66,10 +66,8 @@ impl Server {
             Request::Stats => self.stats(key, machine),
             Request::Events => self.subscribe(key),
             Request::Resize(resize) => self.not_a_terminal(key, &resize.id),
-            Request::Freeze(Some(id)) | Request::Thaw(Some(id)) => {
-                let text = format!("freeze, thaw: exec {id} has no cgroup of its own to be frozen in");
-                return self.complain(key, &text);
-            }
+            Request::Freeze(Some(id)) => self.freeze(key, &id, Frozen::Yes),
+            Request::Thaw(Some(id)) => self.freeze(key, &id, Frozen::No),
             Request::Freeze(None) => self.done(key, machine.freeze(Frozen::Yes)),
             Request::Thaw(None) => self.done(key, machine.freeze(Frozen::No)),
             Request::SignalMain(signal) => self.done(key, machine.signal_main(signal)),
@@ -154,6 +152,19 @@ impl Server {
         }
         self.say(key, |out| answer::ok(out, Some(id)));
         self.advance(found);
+    }
+
+    fn freeze(&mut self, key: Key, id: &ExecId, to: Frozen) {
+        let Some(found) = self.find(key, id) else { return };
+        let group = self.sessions.get(found).and_then(|session| session.group.as_ref());
+        let done = match group {
+            Some(group) => crate::group::freeze(group, to),
+            None => Err(format!("freeze, thaw: exec {:?} has no cgroup of its own", id.as_str())),
+        };
+        self.say(key, |out| match done {
+            Ok(()) => answer::ok(out, Some(id)),
+            Err(why) => answer::error(out, Some(id), &why, Some(125)),
+        });
     }
 
     fn not_a_terminal(&mut self, key: Key, id: &ExecId) {

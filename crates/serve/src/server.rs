@@ -11,6 +11,7 @@ use sys::signals::SignalSet;
 use wire::ExecId;
 
 use crate::connection::Connection;
+use crate::group::Groups;
 use crate::key::{Key, Slab};
 use crate::machine::{Machine, Next};
 use crate::poll::{Poll, Source};
@@ -52,6 +53,7 @@ pub struct Server {
     /// Given up when descriptors are exhausted, to be able to refuse a client.
     pub(crate) spare: Option<OwnedFd>,
     pub(crate) ignored: SignalSet,
+    pub(crate) groups: Option<Groups>,
     pub(crate) uid: u32,
     pub(crate) started: Instant,
     pub(crate) serial: u64,
@@ -67,6 +69,7 @@ impl Server {
     /// Those of epoll_create1(2), signalfd(2) and prctl(2).
     pub fn new(mut settings: Settings, listeners: Vec<Listener>) -> Result<Self> {
         settings.complete();
+        let groups = settings.groups.take().map(Groups::new);
         let poll = Poll::new()?;
         for (number, listener) in listeners.iter().enumerate() {
             poll.add(&listener.socket, Source::Listener(number as u32), EventFlags::IN)?;
@@ -105,6 +108,7 @@ impl Server {
             null,
             spare,
             ignored: sys::children::ignored_signals(),
+            groups,
             uid: sys::process::geteuid().as_raw(),
             started: now(),
             serial: 0,
@@ -161,10 +165,13 @@ impl Server {
         while let Ok(Some(pid)) = sys::children::any_ended() {
             match self.leaders.get(&pid) {
                 Some(found) => self.process_has_ended(*found),
-                None => self.reaped += 1,
+                None if sys::children::reap(pid).is_ok() => self.reaped += 1,
+                None => break,
             }
-            // A command has been reaped by its pidfd: this finds nothing then.
-            let _ = sys::children::reap(pid);
+            if self.leaders.contains_key(&pid) {
+                // It cannot be reaped: rather than be asked for ever, it is left to its pidfd.
+                break;
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use cgroup::Group;
 use sys::children::{Ended, How};
 use sys::fd::OwnedFd;
 use sys::process::Pid;
@@ -63,6 +64,8 @@ pub struct Session {
     pub label: Label,
     pub terms: Terms,
     pub mark: u32,
+    /// Its cgroup, where it has one.
+    pub group: Option<Group>,
     pub exit: Option<Exit>,
     /// Standard output (or the terminal) and standard error.
     pub outlets: [Outlet; 2],
@@ -93,6 +96,28 @@ impl Session {
     /// What tells its descendants.
     pub const fn root(&self) -> Root {
         Root { pid: self.pid, is_held: self.pidfd.is_some(), mark: self.mark }
+    }
+
+    /// Signals all that descends from it once; how many got it.
+    pub fn signal_tree(&self, number: i32) -> usize {
+        crate::tree::signal(self.root(), number)
+    }
+
+    /// Kills all that descends from it.
+    pub fn kill_tree(&self) -> usize {
+        match &self.group {
+            // The kernel misses nobody, and takes one write for all.
+            Some(group) if group.kill().is_ok() => 1,
+            _ => crate::tree::kill(self.root()),
+        }
+    }
+
+    /// Whether something of its tree is alive.
+    pub fn has_descendants(&self) -> bool {
+        match self.group.as_ref().map(Group::events) {
+            Some(Ok(events)) => events.populated,
+            _ => !crate::tree::members(self.root()).is_empty(),
+        }
     }
 
     /// Whether its process has ended and nothing more will come from its pipes.
@@ -148,7 +173,9 @@ impl Session {
             signal,
             killed_by: self.killed_by,
             timed_out: self.timed_out,
-            oom: false,
+            oom: self.group.as_ref().is_some_and(|group| {
+                signal == Some(9) && group.events().is_ok_and(|events| events.oom_kill > Some(0))
+            }),
             truncated: self.truncated,
             usage: [ended.user_ms, ended.system_ms, ended.max_rss_kb],
             left: 0,

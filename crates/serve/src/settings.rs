@@ -3,6 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use cgroup::Parent;
 use wire::Words;
 
 /// What a server is told when it starts.
@@ -16,6 +17,8 @@ pub struct Settings {
     pub allowed_users: Vec<u32>,
     /// Variables that requests may set although they are refused by default.
     pub allowed_variables: Vec<String>,
+    /// The cgroup in which every command gets one of its own, where there is cgroup v2.
+    pub groups: Option<Parent>,
     /// Who reaps the orphans that commands leave behind.
     pub orphans: Orphans,
 }

@@ -44,8 +44,13 @@ pub struct Ground<'s> {
     pub ignored: SignalSet,
 }
 
-/// Starts a command with these descriptors.
-pub fn start(ground: &Ground<'_>, exec: &Exec, standard: [BorrowedFd<'_>; 3]) -> Outcome<Child> {
+/// Starts a command with these descriptors, in this cgroup.
+pub fn start(
+    ground: &Ground<'_>,
+    exec: &Exec,
+    standard: [BorrowedFd<'_>; 3],
+    cgroup: Option<BorrowedFd<'_>>,
+) -> Outcome<Child> {
     let account = exec.user.as_ref().map(accounts::find).transpose().map_err(NotStarted::ours)?;
     let home = home(exec, account.as_ref());
     let variables = variables(ground, exec, home.as_deref());
@@ -80,7 +85,7 @@ pub fn start(ground: &Ground<'_>, exec: &Exec, standard: [BorrowedFd<'_>; 3]) ->
     let launch = Launch {
         plan: Plan { steps: &steps },
         namespaces: Namespaces::NONE,
-        cgroup: None,
+        cgroup,
         standard: standard.map(Some),
         others: Others::Keep,
     };

@@ -60,7 +60,7 @@ impl Server {
         }
         self.leaders.remove(&session.pid.as_raw_pid());
         // What was to be ended together with it is gone, or still has its time.
-        if session.kill_at.is_some() && crate::tree::members(session.root()).is_empty() {
+        if session.kill_at.is_some() && !session.has_descendants() {
             session.kill_at = None;
         }
         for number in 0..2 {
@@ -140,7 +140,7 @@ impl Server {
         let Some(session) = self.sessions.get_mut(found) else { return };
         if passed(session.kill_at) {
             session.kill_at = None;
-            crate::tree::kill(session.root());
+            session.kill_tree();
         }
         if passed(session.linger_until) {
             session.linger_until = None;
@@ -170,7 +170,7 @@ impl Server {
     /// Asks a command and all that descends from it to end, and sees to it that it does.
     pub(crate) fn end_tree(&mut self, found: Key) {
         let Some(session) = self.sessions.get_mut(found) else { return };
-        crate::tree::signal(session.root(), session.terms.kill_signal.get());
+        session.signal_tree(session.terms.kill_signal.get());
         session.kill_at = Some(now() + session.terms.grace);
         self.schedule(found);
     }
@@ -179,6 +179,9 @@ impl Server {
     fn retire(&mut self, found: Key) {
         let Some(session) = self.sessions.get_mut(found) else { return };
         self.timers.set(Due::Session(found), &mut session.due, None);
+        if let (Some(groups), Some(group)) = (&mut self.groups, session.group.take()) {
+            groups.remove(group);
+        }
         if !session.is_named {
             self.forget(found);
             return;

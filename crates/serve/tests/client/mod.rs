@@ -29,6 +29,15 @@ fn program() -> PathBuf {
 impl Ground {
     /// Starts a server; `arguments` are further users that may connect.
     pub fn new(arguments: &[&str]) -> Self {
+        Self::start(arguments, &[])
+    }
+
+    /// The same, with variables of its own.
+    pub fn with_environment(variables: &[(&str, &str)]) -> Self {
+        Self::start(&[], variables)
+    }
+
+    fn start(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let directory = std::env::temp_dir().join(format!("serve-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&directory).unwrap();
@@ -38,6 +47,7 @@ impl Ground {
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
             .env("FROM_SERVER", "1")
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .spawn()
             .unwrap();
