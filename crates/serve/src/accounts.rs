@@ -84,7 +84,7 @@ mod tests {
     use super::*;
     use alloc::string::ToString;
 
-    const PASSWD: &[u8] = b"root:x:0:0:root:/root:/bin/sh\n\nbroken\nbad:x:4294967295:1::/:\nann:x:1000:100:Ann:/home/ann:/bin/sh\n";
+    const PASSWD: &[u8] = b"root:x:0:0:root:/root:/bin/sh\n\nbroken\nbad:x:4294967295:1::/:\nann:x:1000:100:Ann:/srv/ann:/bin/sh\n";
     const GROUP: &[u8] = b"root:x:0:\nusers:x:100:\naudio:x:29:bob,ann\nvideo:x:44:ann\nbroken\n";
 
     fn account(user: &str, group: Option<&str>) -> Result<Account, String> {
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn names_bring_their_groups_and_home() {
-        let home = Some(b"/home/ann".to_vec());
+        let home = Some(b"/srv/ann".to_vec());
         let ann = Account { uid: 1000, gid: 100, groups: alloc::vec![29, 44], home };
         assert_eq!(account("ann", None), Ok(ann.clone()));
         assert_eq!(account("1000", None), Ok(ann));

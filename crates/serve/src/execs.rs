@@ -22,6 +22,7 @@ use crate::poll::Source;
 use crate::server::Server;
 use crate::session::{Label, Session, Terms};
 use crate::start::{Ground, NotStarted, start};
+use crate::terminal::{END_OF_INPUT, Terminal};
 use crate::timers::{MILLISECOND, now};
 use crate::watcher::Wants;
 
@@ -29,7 +30,8 @@ use crate::watcher::Wants;
 struct Streams {
     theirs: [OwnedFd; 3],
     stdin: Option<OwnedFd>,
-    outputs: [Option<OwnedFd>; 2],
+    outlets: [Outlet; 2],
+    terminal: Option<OwnedFd>,
 }
 
 impl Server {
@@ -98,11 +100,14 @@ impl Server {
             Some(id) => id.clone(),
             None => self.new_id(),
         };
-        let Streams { theirs, stdin, outputs } = streams;
+        let Streams { theirs, stdin, outlets, terminal } = streams;
         drop(theirs);
         let mut inlet = Inlet::new(stdin, Vec::new());
         if let Stdin::Bytes(bytes) = &exec.stdin {
             let _ = inlet.put(bytes);
+            if terminal.is_some() {
+                let _ = inlet.put(&[END_OF_INPUT]);
+            }
             inlet.end();
         }
         let session = Session {
@@ -115,8 +120,9 @@ impl Server {
             mark,
             group,
             exit: None,
-            outlets: outputs.map(Outlet::new),
+            outlets,
             inlet,
+            terminal,
             allowance: exec.max_output.map(|left| Allowance { left, then: exec.on_limit }),
             watchers: Vec::new(),
             started: begun,
@@ -145,17 +151,12 @@ impl Server {
                 "exec: the field \"env\" may not set {name}, which makes programs load other code"
             )));
         }
-        let missing = [
-            ("pty", exec.pty.is_some(), "terminals"),
-            ("nice", exec.nice.is_some(), "priorities"),
-            ("limits", self.groups.is_none() && wants_limits(exec), "cgroup to make one in"),
-        ];
-        match missing.iter().find(|(_, asked, _)| *asked) {
-            Some((field, _, what)) => Err(NotStarted::ours(format!(
-                "exec: the field {field:?} is not supported: this server has no {what}"
-            ))),
-            None => Ok(()),
+        if self.groups.is_none() && wants_limits(exec) {
+            let text =
+                "exec: the field \"limits\" is not supported: this server has no cgroup to make one in";
+            return Err(NotStarted::ours(text.to_owned()));
         }
+        Ok(())
     }
 
     fn new_id(&mut self) -> ExecId {
@@ -177,7 +178,18 @@ impl Server {
                     passed.len()
                 ))
             })?;
-            return Ok(Streams { theirs, stdin: None, outputs: [None, None] });
+            let outlets = [Outlet::new(None), Outlet::new(None)];
+            return Ok(Streams { theirs, stdin: None, outlets, terminal: None });
+        }
+        if let Some(pty) = &exec.pty {
+            let words = |errno| NotStarted::ours(format!("open a terminal: {}", describe(errno)));
+            let Terminal { theirs, ours: [output, input, terminal] } = Terminal::open(pty).map_err(words)?;
+            return Ok(Streams {
+                theirs,
+                stdin: (exec.stdin != Stdin::Empty).then_some(input),
+                outlets: [Outlet::terminal(output), Outlet::new(None)],
+                terminal: Some(terminal),
+            });
         }
         let (reading, stdin) = match exec.stdin {
             Stdin::Empty => (self.nothing().map_err(words)?, None),
@@ -196,7 +208,8 @@ impl Server {
             }
         };
         let ((from_out, out), (from_err, err)) = (output().map_err(words)?, output().map_err(words)?);
-        Ok(Streams { theirs: [reading, out, err], stdin, outputs: [from_out, from_err] })
+        let outlets = [Outlet::new(from_out), Outlet::new(from_err)];
+        Ok(Streams { theirs: [reading, out, err], stdin, outlets, terminal: None })
     }
 
     /// A descriptor that gives an end of file: the null device, or where there is none a pipe that nobody
@@ -257,6 +270,10 @@ impl Server {
     pub(crate) fn close_input(&mut self, key: Key, id: &ExecId) {
         let Some(found) = self.find(key, id) else { return };
         if let Some(session) = self.sessions.get_mut(found) {
+            if session.terminal.is_some() {
+                // A terminal has no end of file but the one that is typed.
+                let _ = session.inlet.put(&[END_OF_INPUT]);
+            }
             session.inlet.end();
         }
         self.input_is_ready(found);

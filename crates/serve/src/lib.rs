@@ -36,6 +36,7 @@ mod session;
 mod settings;
 mod start;
 mod supervise;
+mod terminal;
 mod timers;
 mod tree;
 mod watcher;

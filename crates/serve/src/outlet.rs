@@ -33,6 +33,7 @@ pub struct Allowance {
 pub struct Outlet {
     pipe: Option<OwnedFd>,
     is_watched: bool,
+    is_terminal: bool,
     pub ring: Ring,
     /// Up to where its watchers have read; the ring need not keep what is before, but for replay.
     pub floor: u64,
@@ -43,7 +44,13 @@ pub struct Outlet {
 impl Outlet {
     /// An output that comes from a pipe, or one that never gives anything.
     pub fn new(pipe: Option<OwnedFd>) -> Self {
-        Self { pipe, is_watched: false, ring: Ring::default(), floor: 0, barrier: None }
+        let ring = Ring::default();
+        Self { pipe, is_watched: false, is_terminal: false, ring, floor: 0, barrier: None }
+    }
+
+    /// An output that is a terminal.
+    pub fn terminal(master: OwnedFd) -> Self {
+        Self { is_terminal: true, ..Self::new(Some(master)) }
     }
 
     /// Whether nothing comes any more.
@@ -94,8 +101,19 @@ impl Outlet {
 
     /// The process has ended: what is in the pipe now is its last output.
     pub fn set_barrier(&mut self) {
+        if self.is_terminal {
+            // What the kernel still holds for a terminal it tells only by being read.
+            return;
+        }
         let waiting = self.pipe.as_ref().map_or(Ok(0), sys::io::ioctl_fionread).unwrap_or(0);
         self.barrier = Some(self.ring.end() + waiting);
+    }
+
+    /// A terminal has been read until there was nothing more.
+    pub fn set_terminal_barrier(&mut self) {
+        if self.is_terminal && self.room() > 0 {
+            self.barrier = Some(self.ring.end());
+        }
     }
 
     /// Whether all that the process itself wrote has been read.

@@ -2,7 +2,8 @@
 
 use alloc::format;
 
-use wire::{ExecId, Output, Request, answer};
+use sys::strerror::describe;
+use wire::{ExecId, Output, Request, Resize, answer};
 
 use crate::connection::{Framing, Manner};
 use crate::key::Key;
@@ -14,6 +15,7 @@ use crate::watcher::{Wants, Watcher};
 /// What this server can do beyond the base protocol, as `pong` tells.
 pub const FEATURES: &[&str] = &[
     "events",
+    "pty",
     "attach",
     "wait",
     "list",
@@ -25,6 +27,8 @@ pub const FEATURES: &[&str] = &[
     "detach",
     "stats",
     "subscribe",
+    "limits",
+    "freeze",
 ];
 
 impl Server {
@@ -65,7 +69,7 @@ impl Server {
             Request::List(filter) => self.list(key, &filter),
             Request::Stats => self.stats(key, machine),
             Request::Events => self.subscribe(key),
-            Request::Resize(resize) => self.not_a_terminal(key, &resize.id),
+            Request::Resize(resize) => self.resize(key, &resize),
             Request::Freeze(Some(id)) => self.freeze(key, &id, Frozen::Yes),
             Request::Thaw(Some(id)) => self.freeze(key, &id, Frozen::No),
             Request::Freeze(None) => self.done(key, machine.freeze(Frozen::Yes)),
@@ -167,11 +171,19 @@ impl Server {
         });
     }
 
-    fn not_a_terminal(&mut self, key: Key, id: &ExecId) {
-        if self.find(key, id).is_some() {
-            let text = format!("resize: exec {:?} has no terminal", id.as_str());
-            self.say(key, |out| answer::error(out, Some(id), &text, Some(125)));
-        }
+    fn resize(&mut self, key: Key, resize: &Resize) {
+        let id = &resize.id;
+        let Some(found) = self.find(key, id) else { return };
+        let terminal = self.sessions.get(found).and_then(|session| session.terminal.as_ref());
+        let done = match terminal {
+            Some(terminal) => crate::terminal::resize(terminal, resize)
+                .map_err(|errno| format!("resize: {}", describe(errno))),
+            None => Err(format!("resize: exec {:?} has no terminal", id.as_str())),
+        };
+        self.say(key, |out| match done {
+            Ok(()) => answer::ok(out, Some(id)),
+            Err(why) => answer::error(out, Some(id), &why, Some(125)),
+        });
     }
 
     fn subscribe(&mut self, key: Key) {

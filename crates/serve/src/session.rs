@@ -70,6 +70,8 @@ pub struct Session {
     /// Standard output (or the terminal) and standard error.
     pub outlets: [Outlet; 2],
     pub inlet: Inlet,
+    /// Its terminal, where it has one, to be resized.
+    pub terminal: Option<OwnedFd>,
     pub allowance: Option<Allowance>,
     pub watchers: Vec<Watcher>,
     pub started: Instant,

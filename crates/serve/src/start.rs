@@ -52,8 +52,8 @@ pub fn start(
     cgroup: Option<BorrowedFd<'_>>,
 ) -> Outcome<Child> {
     let account = exec.user.as_ref().map(accounts::find).transpose().map_err(NotStarted::ours)?;
-    let home = home(exec, account.as_ref());
-    let variables = variables(ground, exec, home.as_deref());
+    let (home, term) = (home(exec, account.as_ref()), term(exec));
+    let variables = variables(ground, exec, [home.as_deref(), term.as_deref()]);
     let file = find(exec, value(&variables, b"PATH"))?;
     let argv0 = exec.argv0.as_deref().unwrap_or(&file);
     let argv: Vec<_> = [argv0].into_iter().chain(exec.args.iter()).map(Argument::new).collect();
@@ -63,6 +63,10 @@ pub fn start(
     let score = exec.oom_score_adj.and_then(|score| CString::new(score.to_string()).ok());
     let mut steps = Vec::with_capacity(16);
     steps.push(Step::NewSession);
+    if exec.pty.is_some() {
+        steps.push(Step::TakeTerminal);
+    }
+    steps.extend(exec.nice.map(Step::Nice));
     if let Some(score) = &score {
         steps.push(Step::WriteProc { path: c"self/oom_score_adj", value: score });
     }
@@ -114,9 +118,9 @@ impl Caller for NoPauses {
 }
 
 /// The environment of one command: the request's variables, then those of the server that it does not name.
-fn variables<'a>(ground: &Ground<'a>, exec: &'a Exec, home: Option<&'a CStr>) -> Vec<&'a CStr> {
+fn variables<'a>(ground: &Ground<'a>, exec: &'a Exec, more: [Option<&'a CStr>; 2]) -> Vec<&'a CStr> {
     let own = &exec.env.words;
-    let mut words: Vec<&CStr> = own.iter().chain(home).collect();
+    let mut words: Vec<&CStr> = own.iter().chain(more.into_iter().flatten()).collect();
     if exec.env_mode == EnvironmentMode::Merge {
         let given = words.len();
         for word in ground.environment.iter() {
@@ -142,6 +146,14 @@ fn home(exec: &Exec, account: Option<&Account>) -> Option<CString> {
     let given = exec.env.words.iter().any(|word| name(word) == b"HOME");
     let word = [b"HOME=", home.as_slice()].concat();
     (!given && !home.is_empty()).then(|| CString::new(word).ok()).flatten()
+}
+
+/// The kind of the terminal, where there is one and the request's variables do not say another.
+fn term(exec: &Exec) -> Option<CString> {
+    let term = exec.pty.as_ref()?.term.as_ref()?;
+    let given = exec.env.words.iter().any(|word| name(word) == b"TERM");
+    let word = [b"TERM=", term.as_bytes()].concat();
+    (!given).then(|| CString::new(word).ok()).flatten()
 }
 
 /// Where a program without a slash in its name is looked for, when nobody has said.

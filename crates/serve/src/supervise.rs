@@ -67,6 +67,7 @@ impl Server {
             while self.read_output(found, number) {}
         }
         let Some(session) = self.sessions.get_mut(found) else { return };
+        session.outlets[0].set_terminal_barrier();
         if session.outlets.iter().any(|outlet| !outlet.is_closed()) {
             session.linger_until = Some(now + session.terms.linger);
             let left = crate::tree::members(session.root()).len() as u64;

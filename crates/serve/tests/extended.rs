@@ -305,3 +305,68 @@ fn kill_passes_although_the_same_client_does_not_read() {
     let messages = client.until("exit");
     assert!(messages.iter().any(|message| message["type"] == "kill_result"));
 }
+
+#[test]
+fn a_terminal_has_a_size_is_the_controlling_one_and_passes_keys_on() {
+    let ground = Ground::new(&[]);
+    let mut client = ground.connect();
+    let fields = json!({
+        "id": "tty", "events": true, "output": "chunks", "stdin": "open",
+        "pty": {"rows": 33, "cols": 101, "term": "vt220"}
+    });
+    client.send(&script_with(
+        "trap 'echo resized; stty size' WINCH; stty size; echo $TERM; echo ctty > /dev/tty; \
+         while ! read a; do :; done; echo [$a]; sleep 9",
+        &fields,
+    ));
+    let mut seen = String::new();
+    let mut read_until = |client: &mut client::Client, what: &str| {
+        while !seen.contains(what) {
+            seen.push_str(&text(&client.until("stdout"), "stdout", ""));
+        }
+        std::mem::take(&mut seen)
+    };
+    assert_eq!(read_until(&mut client, "ctty\r\n"), "33 101\r\nvt220\r\nctty\r\n");
+    client.send(&json!({"type": "stdin", "id": "tty", "data": "typed\n"}));
+    read_until(&mut client, "[typed]\r\n");
+    client.send(&json!({"type": "resize", "id": "tty", "rows": 44, "cols": 99}));
+    assert_eq!(client.until("ok").pop().unwrap()["id"], "tty");
+    // ^C means a signal to the terminal's foreground group.
+    client.send(&json!({"type": "stdin", "id": "tty", "data": "\u{3}"}));
+    let exit = client.until("exit").pop().unwrap();
+    assert_eq!(exit["signal"], 2, "{exit}");
+}
+
+#[test]
+fn a_new_size_reaches_the_program_and_the_same_one_if_it_is_to_redraw() {
+    let ground = Ground::new(&[]);
+    let mut client = ground.connect();
+    let fields = json!({"id": "w", "events": true, "pty": {"rows": 10, "cols": 20}});
+    client.send(&script_with("trap 'stty size' WINCH; echo up; while :; do sleep 0.02; done", &fields));
+    client.until("stdout");
+    let mut size_after = |request: Value| {
+        client.send(&request);
+        // Several changes may be one signal: the last size is what counts.
+        loop {
+            let size = text(&client.until("stdout"), "stdout", "");
+            if size.trim() == "44 99" {
+                return;
+            }
+        }
+    };
+    size_after(json!({"type": "resize", "id": "w", "rows": 44, "cols": 99}));
+    size_after(json!({"type": "resize", "id": "w", "rows": 44, "cols": 99, "redraw": true}));
+}
+
+#[test]
+fn input_of_a_terminal_ends_with_the_key_that_means_so() {
+    let ground = Ground::new(&[]);
+    let mut client = ground.connect();
+    let fields =
+        json!({"events": true, "output": "chunks", "stdin_data": "one\ntwo\n", "pty": {}, "nice": 5});
+    client.send(&script_with("stty -echo; cat; nice", &fields));
+    let messages = client.until("exit");
+    let output = text(&messages, "stdout", "");
+    assert!(output.ends_with("one\r\ntwo\r\n5\r\n"), "{output:?}");
+    assert_eq!(messages.last().unwrap()["code"], 0);
+}
