@@ -4,6 +4,7 @@ mod containers;
 mod deadline;
 mod kills;
 mod random;
+mod release;
 mod remains;
 mod starts;
 
@@ -11,5 +12,6 @@ pub use containers::{Crowd, rootfs};
 pub use deadline::Deadline;
 pub use kills::Kills;
 pub use random::Random;
+pub use release::release;
 pub use remains::{Tree, alone, children, descriptors, mounts_below, processes_of};
 pub use starts::{Hammer, Noise, Tally};

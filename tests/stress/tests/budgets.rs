@@ -1,12 +1,11 @@
 //! What `husk run` may cost: counts, which are the same on every machine, of the release build.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use cli::Scratch;
-use stress::{Deadline, alone, processes_of, rootfs};
+use stress::{Deadline, alone, processes_of, release, rootfs};
 
 /// System calls of husk, of its child, and of busybox's `true`, on a host without cgroup v2.
 const SYSTEM_CALLS: usize = 160;
@@ -16,24 +15,6 @@ const MEMORY: usize = 2048;
 const SIZE: u64 = 2 << 20;
 /// Steps of the default container.
 const STEPS: usize = 60;
-
-/// husk as it is shipped: `HUSK_RELEASE_BIN`, or built here.
-fn release() -> &'static Path {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        if let Some(given) = std::env::var_os("HUSK_RELEASE_BIN") {
-            return PathBuf::from(given);
-        }
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut build = Command::new(cargo);
-        build.args(["build", "--quiet", "--release", "--package", "husk"]);
-        build.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
-        assert!(build.status().expect("cargo").success(), "cargo build --release of husk");
-        // …/debug/deps/NAME-HASH of this test is beside …/release/husk.
-        let test = std::env::current_exe().expect("own path");
-        test.ancestors().nth(3).expect("target directory").join("release/husk")
-    })
-}
 
 #[test]
 fn a_run_makes_few_system_calls() {

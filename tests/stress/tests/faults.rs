@@ -8,7 +8,7 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use cli::Scratch;
-use stress::{Deadline, Tree, alone, mounts_below, processes_of, rootfs};
+use stress::{Deadline, Tree, alone, mounts_below, processes_of, release, rootfs};
 
 /// The longest that one start may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -43,7 +43,7 @@ fn positions(scratch: &Scratch, root: &Path) -> BTreeMap<String, usize> {
     let log = scratch.join("log");
     let status = Command::new("strace")
         .args(["-f", "-qq", "-o"])
-        .args([log.as_path(), &cli::program("husk")])
+        .args([log.as_path(), release()])
         .arg("run")
         .args([root, Path::new("/bin/true")])
         .status()
@@ -82,7 +82,7 @@ fn refused(scratch: &Scratch, root: &Path, injected: &str) -> Option<(ExitStatus
     let mut child = Command::new("strace")
         .args(["-f", "-qq", "-o", "/dev/null", "-e"])
         .arg(format!("inject={injected}"))
-        .arg(cli::program("husk"))
+        .arg(release())
         .arg("run")
         .args([root, Path::new("/bin/true")])
         .stdin(Stdio::null())
