@@ -55,5 +55,12 @@ fn main() -> Result<(), String> {
     };
     let listener = Listener::unix(&path)?;
     let words = |errno: sys::Errno| format!("serve: {}", sys::strerror::describe(errno));
-    Server::new(settings, vec![listener]).map_err(words)?.run(&mut Alone).map_err(words)
+    let mut server = Server::new(settings, vec![listener]).map_err(words)?;
+    if std::env::var_os("SERVE_STDIN").is_some() {
+        // A client that is connected already.
+        use std::os::fd::AsFd;
+        let client = std::io::stdin().as_fd().try_clone_to_owned();
+        server.adopt(client.map_err(|error| error.to_string())?);
+    }
+    server.run(&mut Alone).map_err(words)
 }

@@ -80,6 +80,17 @@ impl Server {
         false
     }
 
+    /// Serves a connection that was made by this side: to the host of a virtual machine, which listens and so
+    /// needs not guess when its guest is up (dial-back), or a socket that was inherited. Who is at its other
+    /// end is the caller's to know.
+    pub fn adopt(&mut self, socket: OwnedFd) {
+        let _ = sys::io::ioctl_fionbio(&socket, true);
+        let mut connection = Connection::new(socket);
+        // It speaks when it likes: nobody else could use its place.
+        connection.manner = Manner::Extended;
+        self.take_in(connection);
+    }
+
     fn welcome(&mut self, socket: OwnedFd, peers: Peers) {
         let mut connection = Connection::new(socket);
         if let Err(why) = self.admit(&connection, peers) {
@@ -87,11 +98,18 @@ impl Server {
             connection.flush();
             return;
         }
+        self.take_in(connection);
+    }
+
+    fn take_in(&mut self, mut connection: Connection) {
         connection.interest = EventFlags::IN;
         let key = self.connections.insert(connection);
         let Some(connection) = self.connections.get_mut(key) else { return };
         if self.poll.add(&connection.fd, Source::Connection(key), EventFlags::IN).is_err() {
             self.connections.remove(key);
+            return;
+        }
+        if connection.manner != Manner::New {
             return;
         }
         self.timers.set(Due::Connection(key), &mut connection.due, Some(now() + PATIENCE));
@@ -118,6 +136,11 @@ impl Server {
                 }
                 Ok(())
             }
+            Peers::Machines => match sys::vsock::peer(&connection.fd) {
+                Ok(sys::vsock::HOST) => Ok(()),
+                Ok(cid) => Err(format!("permission denied: machine {cid} may not connect, only the host")),
+                Err(errno) => Err(format!("who connects is not known: {}", describe(errno))),
+            },
         }
     }
 

@@ -1,4 +1,5 @@
-//! Where clients come in: a unix socket, made so that there is no moment at which others could connect.
+//! Where clients come in: a unix socket, made so that there is no moment at which others could connect, or a
+//! port of a virtual machine.
 
 use alloc::format;
 use alloc::string::String;
@@ -25,6 +26,8 @@ pub struct Listener {
 pub(crate) enum Peers {
     /// By SO_PEERCRED of unix(7).
     Users,
+    /// By their machine: only the host may.
+    Machines,
 }
 
 impl Listener {
@@ -49,6 +52,16 @@ impl Listener {
         bound.map_err(words)?;
         listen(&socket, BACKLOG).map_err(words)?;
         Ok(Self { socket, kind: Peers::Users })
+    }
+
+    /// A port of this virtual machine, to which only its host may connect (vsock(7)).
+    ///
+    /// # Errors
+    /// In words: the port and why.
+    pub fn vsock(port: u32) -> core::result::Result<Self, String> {
+        let socket = sys::vsock::listen(port, BACKLOG)
+            .map_err(|errno| format!("listen on vsock port {port}: {}", describe(errno)))?;
+        Ok(Self { socket, kind: Peers::Machines })
     }
 
     /// A unix socket that listens already.

@@ -370,3 +370,15 @@ fn input_of_a_terminal_ends_with_the_key_that_means_so() {
     assert!(output.ends_with("one\r\ntwo\r\n5\r\n"), "{output:?}");
     assert_eq!(messages.last().unwrap()["code"], 0);
 }
+
+#[test]
+fn a_client_that_was_connected_before_is_served_when_it_speaks() {
+    let (ground, mut client) = Ground::with_client();
+    std::thread::sleep(Duration::from_millis(100));
+    for number in 0..3 {
+        client.send(&script(&format!("exit {number}")));
+        assert_eq!(client.next()["code"], number);
+    }
+    drop(client);
+    assert_eq!(ground.ask_one(&json!({"type": "ping"}))["type"], "pong");
+}

@@ -25,6 +25,7 @@ pub mod signals;
 pub mod standard;
 pub mod start;
 pub mod strerror;
+pub mod vsock;
 
 pub use rustix::io::Errno;
 pub use rustix::{event, fd, ffi, fs, io, mount, net, param, pipe, process, pty, rand, stdio, system};

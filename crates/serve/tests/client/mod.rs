@@ -37,7 +37,19 @@ impl Ground {
         Self::start(&[], variables)
     }
 
+    /// The same, with a client that is connected before it starts: its standard input.
+    pub fn with_client() -> (Self, Client) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let stdin = Stdio::from(std::os::fd::OwnedFd::from(theirs));
+        let ground = Self::start_with(&[], &[("SERVE_STDIN", "1")], stdin);
+        (ground, Client::of(ours))
+    }
+
     fn start(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        Self::start_with(arguments, variables, Stdio::null())
+    }
+
+    fn start_with(arguments: &[&str], variables: &[(&str, &str)], stdin: Stdio) -> Self {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let directory = std::env::temp_dir().join(format!("serve-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&directory).unwrap();
@@ -48,7 +60,7 @@ impl Ground {
             .env("PATH", "/usr/bin:/bin")
             .env("FROM_SERVER", "1")
             .envs(variables.iter().copied())
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .spawn()
             .unwrap();
         let ground = Self { directory, server };
@@ -116,7 +128,10 @@ pub struct Client {
 
 impl Client {
     pub fn new(path: &Path) -> Self {
-        let stream = UnixStream::connect(path).unwrap();
+        Self::of(UnixStream::connect(path).unwrap())
+    }
+
+    fn of(stream: UnixStream) -> Self {
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         stream.set_write_timeout(Some(Duration::from_secs(20))).unwrap();
         Self { reader: BufReader::new(stream) }
