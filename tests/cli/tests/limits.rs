@@ -7,7 +7,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use cli::{
-    Ended, Scratch, busybox, husk_run, program, rootfs, run, run_in, shell, started, wait, wait_until,
+    Ended, Scratch, busybox, husk_run, processes_with, program, rootfs, run, run_in, shell, started, wait,
+    wait_until,
 };
 
 const CGROUPS: &str = "/sys/fs/cgroup";
@@ -137,6 +138,24 @@ fn line_9_the_cgroup_of_a_husk_that_was_killed_is_gone_after_the_next_run() {
         run_in(&["--pids", "20"], &root, &["/bin/true"]);
         groups() == before
     });
+}
+
+#[test]
+fn what_outlives_a_killed_husk_because_it_changed_its_user_is_ended_by_the_next_run() {
+    // The kernel forgets the signal of the parent's death with a change of user (PR_SET_PDEATHSIG).
+    let (_scratch, root) = place();
+    run_in(&[], &root, &["/bin/true"]);
+    let before = groups();
+    let words = ["/bin/setuidgid", "www", "/bin/probe", "sleep", "4711"];
+    let (mut child, _, _output) = started(&mut husk_run(&[], &root, &words));
+    let alive = || !processes_with("cmdline", b"sleep\x004711").is_empty();
+    assert!(alive());
+    send("-KILL", child.id());
+    child.wait().expect("wait");
+    run_in(&[], &root, &["/bin/true"]);
+    wait_until("the container is gone", Duration::from_secs(10), || !alive());
+    run_in(&[], &root, &["/bin/true"]);
+    assert_eq!(groups(), before);
 }
 
 #[test]
