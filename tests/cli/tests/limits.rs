@@ -146,7 +146,7 @@ fn what_outlives_a_killed_husk_because_it_changed_its_user_is_ended_by_the_next_
     let (_scratch, root) = place();
     run_in(&[], &root, &["/bin/true"]);
     let before = groups();
-    let words = ["/bin/setuidgid", "www", "/bin/probe", "sleep", "4711"];
+    let words = ["/bin/su", "-s", "/bin/sh", "www", "-c", "exec /bin/probe sleep 4711"];
     let (mut child, _, _output) = started(&mut husk_run(&[], &root, &words));
     let alive = || !processes_with("cmdline", b"sleep\x004711").is_empty();
     assert!(alive());
