@@ -50,6 +50,15 @@ pub fn update_lists() -> Result<()> {
     run::output(run::command("apt-get", ["update", "--quiet"])).map(drop)
 }
 
+/// The address of the Debian archive (or mirror) that this machine installs from.
+pub fn archive() -> Result<String> {
+    let format = "$(COMPONENT) $(REPO_URI)";
+    let ask = ["indextargets", "--format", format, "Created-By: Packages", "Origin: Debian", "Label: Debian"];
+    let targets = run::text(run::command("apt-get", ask))?;
+    let main = targets.lines().find_map(|line| line.strip_prefix("main "));
+    main.map(str::to_owned).ok_or_else(|| "apt has no Debian archive in its sources".to_owned())
+}
+
 fn is_installed(name: &str) -> bool {
     let mut query: Command = run::command("dpkg-query", ["--show", "--showformat=${db:Status-Status}"]);
     query.arg(name);

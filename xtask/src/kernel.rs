@@ -94,7 +94,7 @@ impl Apt {
         ];
         let apt = Apt { options: options.to_vec() };
         if !sources.exists() {
-            let archive = archive_of_this_machine()?;
+            let archive = debian::archive()?;
             let line = format!(
                 "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] {archive} {suite} main\n"
             );
@@ -130,15 +130,6 @@ fn dependency(shown: &str) -> Option<String> {
     let kernel = depends.split(", ").find(|name| name.starts_with("linux-image-"))?;
     let (name, version) = kernel.split_once(" (= ")?;
     Some(format!("{name}={}", version.trim_end_matches(')')))
-}
-
-/// The address of the Debian archive (or mirror) that this machine installs from.
-fn archive_of_this_machine() -> Result<String> {
-    let format = "$(COMPONENT) $(REPO_URI)";
-    let ask = ["indextargets", "--format", format, "Created-By: Packages", "Origin: Debian", "Label: Debian"];
-    let targets = run::text(run::command("apt-get", ask))?;
-    let main = targets.lines().find_map(|line| line.strip_prefix("main "));
-    main.map(str::to_owned).ok_or_else(|| "apt has no Debian archive in its sources".to_owned())
 }
 
 fn newest_unpacked(folder: &Path) -> Option<String> {

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::{Result, run};
+use crate::{Result, debian, run};
 
 /// Fetched with the libraries they need, in the newest version of all suites, which is sid's. The last two
 /// are bubblewrap's libraries.
@@ -21,7 +21,6 @@ const DOCKER: &str = "golang-github-docker-docker-dev/trixie";
 const PROFILE_SUFFIX: &str = "/profiles/seccomp/default.json";
 
 const SUITES: &[&str] = &["bookworm", "trixie", "sid"];
-const ARCHIVE: &str = "http://archive.example/debian";
 
 /// Where the peers are.
 pub struct Peers {
@@ -69,11 +68,12 @@ impl Apt {
         for part in ["lists/partial", "cache/archives/partial", "state"] {
             make_folder(&folder.join(part))?;
         }
+        let archive = debian::archive()?;
         let sources: Vec<String> = SUITES
             .iter()
             .map(|suite| {
                 format!(
-                    "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] {ARCHIVE} {suite} main\n"
+                    "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] {archive} {suite} main\n"
                 )
             })
             .collect();
