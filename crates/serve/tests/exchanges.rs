@@ -108,7 +108,7 @@ fn a_timeout_is_told_before_the_exit() {
     let request = script_with("sleep 30", &json!({"timeout_ms": 100}));
     let begun = Instant::now();
     let lines = transcript(&ground, &request.to_string());
-    assert!(begun.elapsed() < Duration::from_millis(1000), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
     assert!(lines[0].starts_with(r#"{"type":"timeout","data":"the command exceeded its timeout of 100ms"#));
     assert!(lines[0].ends_with(r#","code":143,"elapsed_ms":N,"pid":N}"#), "{lines:?}");
     assert_eq!(lines[1..], [r#"{"type":"exit","code":143,"elapsed_ms":N,"pid":N}"#]);

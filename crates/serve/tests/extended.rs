@@ -301,7 +301,7 @@ fn kill_passes_although_the_same_client_does_not_read() {
     let begun = Instant::now();
     client.send(&json!({"type": "kill", "id": "y", "signal": "KILL"}));
     wait_until("the command is gone", || ground.children().is_empty());
-    assert!(begun.elapsed() < Duration::from_secs(2));
+    assert!(begun.elapsed() < Duration::from_secs(10));
     let messages = client.until("exit");
     assert!(messages.iter().any(|message| message["type"] == "kill_result"));
 }

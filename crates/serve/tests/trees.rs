@@ -61,7 +61,7 @@ fn a_kill_of_the_tree_leaves_nothing() {
     let answer = ground.ask_one(&json!({"type": "kill", "id": "t", "signal": "KILL", "scope": "tree"}));
     assert_eq!(answer, json!({"type": "kill_result", "success": true}));
     wait_until("all are gone", || !pids.iter().any(|pid| is_alive(pid)));
-    assert!(begun.elapsed() < Duration::from_millis(500), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     let exit = client.until("exit").pop().unwrap();
     assert_eq!(
         (&exit["code"], &exit["signal"], &exit["killed_by"]),
