@@ -19,6 +19,8 @@ const PACKAGES: &[Package] = &[
     Package { name: "lz4", reason: "unpacks kernel 6.1" },
     Package { name: "xz-utils", reason: "unpacks the modules of kernel 6.12" },
     Package { name: "zstd", reason: "unpacks kernels that are packed with it" },
+    Package { name: "procps", reason: "ps, for tests of minit" },
+    Package { name: "python3", reason: "a client of another user, for tests of serve" },
 ];
 
 /// Installs what is missing and says what that is. Needs root only when something is missing.
