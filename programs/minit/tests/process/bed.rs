@@ -119,8 +119,16 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         if matches!(self.child.try_wait(), Ok(None)) {
+            // What was started lives on when its starter is killed: it goes too, with its group where it leads one.
+            let started = children(self.child.id());
             let _ = self.child.kill();
             let _ = self.child.wait();
+            for pid in started {
+                for target in [format!("-{pid}"), pid.to_string()] {
+                    let kill = ["-s", "KILL", "--", &target];
+                    let _ = Command::new("kill").args(kill).stderr(Stdio::null()).status();
+                }
+            }
         }
     }
 }
