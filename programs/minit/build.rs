@@ -3,6 +3,8 @@
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed=minit.ld");
+    println!("cargo:rustc-link-arg-bins=-Wl,-T,{}/minit.ld", env!("CARGO_MANIFEST_DIR"));
     for argument in [
         "-nostartfiles",
         "-nodefaultlibs",
@@ -12,8 +14,12 @@ fn main() {
         "-Wl,-z,noseparate-code",
         "-Wl,--build-id=none",
         "-Wl,--no-eh-frame-hdr",
-        // The precompiled `core` refers to it where nothing has optimised that away. Nothing unwinds here.
+        // What is the same code is there once.
+        "-Wl,--icf=all",
+        // The precompiled `core` and `alloc` refer to these where nothing has optimised that away. Nothing unwinds
+        // here.
         "-Wl,--defsym=rust_eh_personality=0",
+        "-Wl,--defsym=_Unwind_Resume=0",
     ] {
         println!("cargo:rustc-link-arg-bins={argument}");
     }

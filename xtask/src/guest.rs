@@ -18,7 +18,7 @@ use crate::workspace::{Package, Workspace};
 const UNIT_TESTS_TOO: &[&str] = &["sys", "plan", "spawn", "session", "cgroup"];
 
 /// Programs of the tests, beside those in `programs/`.
-const TEST_PROGRAMS: &[&str] = &["probe"];
+const TEST_PROGRAMS: &[&str] = &["probe", "server"];
 
 /// From QEMU's start to init's first line. The bed's promise; later is a failure.
 const BOOT_DEADLINE: Duration = Duration::from_secs(60);

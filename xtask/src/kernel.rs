@@ -43,6 +43,10 @@ pub struct Files {
     pub modules: Vec<(String, Vec<u8>)>,
     /// Debian's package and version.
     pub version: String,
+    /// The package, unpacked.
+    pub tree: PathBuf,
+    /// What the kernel calls itself: uname(1) -r.
+    pub release: String,
 }
 
 impl Kernel {
@@ -69,8 +73,9 @@ impl Kernel {
             println!("fetching {} ({version})", self.series);
             unpack(&apt, &version, &folder, &tree)?;
         }
-        let modules = modules_in(&tree)?;
-        Ok(Files { vmlinux: tree.join("vmlinux"), modules, version })
+        let modules = modules_in(&tree, MODULES)?;
+        let release = release_folder(&tree)?.file_name().unwrap_or_default().display().to_string();
+        Ok(Files { vmlinux: tree.join("vmlinux"), modules, version, tree, release })
     }
 }
 
@@ -160,18 +165,22 @@ fn unpack(apt: &Apt, version: &str, folder: &Path, tree: &Path) -> Result<()> {
     fs::remove_dir_all(&download).map_err(|why| format!("remove {}: {why}", download.display()))
 }
 
-/// The modules of [`MODULES`] and what they need, each after what it needs; built-in ones are left out.
-fn modules_in(tree: &Path) -> Result<Vec<(String, Vec<u8>)>> {
-    let release = [tree.join("lib/modules"), tree.join("usr/lib/modules")];
-    let release = release.iter().find(|folder| folder.exists());
-    let release = release.ok_or_else(|| format!("{}: no modules in it", tree.display()))?;
+/// The modules of these names and what they need, each after what it needs; built-in ones are left out.
+pub fn modules_in(tree: &Path, names: &[&str]) -> Result<Vec<(String, Vec<u8>)>> {
     let mut paths = HashMap::new();
-    collect_modules(&only_entry(release, "")?.join("kernel"), &mut paths)?;
+    collect_modules(&release_folder(tree)?.join("kernel"), &mut paths)?;
     let mut ordered = Vec::new();
-    for name in MODULES {
+    for name in names {
         add_module(name, &paths, &mut ordered)?;
     }
     Ok(ordered)
+}
+
+/// Where the package has the modules of its one kernel.
+pub fn release_folder(tree: &Path) -> Result<PathBuf> {
+    let places = [tree.join("lib/modules"), tree.join("usr/lib/modules")];
+    let place = places.iter().find(|folder| folder.exists());
+    only_entry(place.ok_or_else(|| format!("{}: no modules in it", tree.display()))?, "")
 }
 
 fn add_module(

@@ -5,11 +5,12 @@
 //! their own.
 
 mod bench;
+mod boot;
 mod build;
-mod cpio;
 mod debian;
 mod dist;
 mod elf;
+mod fuzz;
 mod guest;
 mod host;
 mod image;
@@ -25,17 +26,20 @@ use std::time::Instant;
 
 use tally::Tally;
 use workspace::Workspace;
+use xtask::cpio;
 
 const HELP: &str = "\
 cargo xtask <command>
 
   test                      every test: installs the Debian packages they need, runs the host's
-                            tests, boots the guest and runs its suites
+                            tests and the fuzz targets, boots the guest and runs its suites
   ci                        cargo fmt --check, clippy with warnings denied, then test
   guest [FILTER]            only the guest suites whose name contains FILTER
         [--kernel 6.1|6.12] on another Debian kernel
         [--shell -- CMD]    boots and runs one shell command instead of the suites
         [--console]         prints the guest's console at the end
+  boot                      what tests/boot boots machines from, made and listed
+  fuzz [TARGET…]            only the fuzz targets, for longer if asked: cargo xtask fuzz help
   bench [NAME…]             husk run beside its peers and the physical floor: cargo xtask bench help
   dist                      every program, static and stripped, into dist/bin/
   help                      this text
@@ -66,7 +70,9 @@ fn dispatch(words: &[String]) -> Result<ExitCode> {
         Some("test") if words.len() == 1 => test(&Workspace::read()?),
         Some("ci") if words.len() == 1 => ci(&Workspace::read()?),
         Some("dist") if words.len() == 1 => dist::pack(&Workspace::read()?).map(|()| ExitCode::SUCCESS),
+        Some("boot") if words.len() == 1 => boot(&Workspace::read()?),
         Some("bench") => bench::run(&words[1..]),
+        Some("fuzz") => fuzz::run(&words[1..]),
         Some("guest") => guest(&Workspace::read()?, &guest::Request::parse(&words[1..])?),
         Some(_) => Err(format!("{}: no such command; see cargo xtask help", words.join(" "))),
     }
@@ -84,6 +90,10 @@ fn test(workspace: &Workspace) -> Result<ExitCode> {
     debian::install()?;
     let mut total = host::test(workspace)?;
     println!("\nhost: {total} in {:.0} s", began.elapsed().as_secs_f64());
+    total.add(fuzz::test(workspace).unwrap_or_else(|why| {
+        eprintln!("xtask: fuzz: {why}");
+        Tally { failed: 1, ..Tally::default() }
+    }));
     // A guest that cannot be made is one failure among the results, not the end of them.
     let in_guest = guest::test(workspace, &guest::Request::default()).unwrap_or_else(|why| {
         eprintln!("xtask: guest: {why}");
@@ -101,6 +111,11 @@ fn guest(workspace: &Workspace, request: &guest::Request) -> Result<ExitCode> {
         return Ok(ExitCode::from(code));
     }
     Ok(conclude(&guest::test(workspace, request)?, began))
+}
+
+fn boot(workspace: &Workspace) -> Result<ExitCode> {
+    debian::install()?;
+    boot::prepare(workspace).map(|()| ExitCode::SUCCESS)
 }
 
 /// Prints the last line of a test run and turns it into an exit code.

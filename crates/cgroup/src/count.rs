@@ -1,4 +1,5 @@
 //! Numbers of processes, and weights.
+use crate::decimal::number;
 use crate::invalid::Invalid;
 use alloc::borrow::Cow;
 use core::fmt;
@@ -83,7 +84,9 @@ fn bounded(text: &str, least: u32, most: u32) -> Option<u32> {
     if !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    text.parse().ok().filter(|number| (least..=most).contains(number))
+    number(text)
+        .and_then(|number| u32::try_from(number).ok())
+        .filter(|number| (least..=most).contains(number))
 }
 
 #[cfg(test)]

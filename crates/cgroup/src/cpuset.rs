@@ -1,4 +1,5 @@
 //! Lists of processors and of memory nodes.
+use crate::decimal;
 use crate::invalid::Invalid;
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
@@ -60,7 +61,10 @@ fn number(text: &str) -> Result<u16, &'static str> {
     if !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err("is not a list of numbers and ranges");
     }
-    text.parse().ok().filter(|number| *number < NUMBERS).ok_or("has a number above 8191")
+    decimal::number(text)
+        .and_then(|number| u16::try_from(number).ok())
+        .filter(|number| *number < NUMBERS)
+        .ok_or("has a number above 8191")
 }
 
 impl fmt::Display for Cpuset {

@@ -1,26 +1,24 @@
 //! A moment until which to wait.
 use core::time::Duration;
-use sys::time::{ClockId, Timespec, clock_gettime};
+use sys::clock::monotonic;
+use sys::time::Timespec;
 
-/// A moment of the monotonic clock.
+/// A moment of the monotonic clock, in nanoseconds.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Deadline(Timespec);
+pub(crate) struct Deadline(u64);
 
 impl Deadline {
-    /// The moment that is so far ahead; a span that the clock cannot hold is as good as none, 292 years.
+    /// The moment that is so far ahead; a span that the clock cannot hold is as good as none, 584 years.
     pub(crate) fn after(span: Duration) -> Deadline {
-        let span = Timespec {
-            tv_sec: i64::try_from(span.as_secs()).unwrap_or(i64::MAX),
-            tv_nsec: i64::from(span.subsec_nanos()),
-        };
-        let end = clock_gettime(ClockId::Monotonic).checked_add(span);
-        Deadline(end.unwrap_or(Timespec { tv_sec: i64::MAX, tv_nsec: 0 }))
+        let seconds = span.as_secs().saturating_mul(1_000_000_000);
+        Deadline(monotonic().saturating_add(seconds).saturating_add(u64::from(span.subsec_nanos())))
     }
 
     /// What is left, or `None` when it has passed.
     pub(crate) fn left(self) -> Option<Timespec> {
-        let left = self.0.checked_sub(clock_gettime(ClockId::Monotonic))?;
-        (left.tv_sec >= 0 && (left.tv_sec, left.tv_nsec) != (0, 0)).then_some(left)
+        let left = self.0.saturating_sub(monotonic());
+        let (seconds, rest) = (left / 1_000_000_000, left % 1_000_000_000);
+        (left > 0).then_some(Timespec { tv_sec: seconds.cast_signed(), tv_nsec: rest.cast_signed() })
     }
 }
 

@@ -1,6 +1,8 @@
 //! Decimal fractions without floating point: `1.5g` must be exactly 1610612736 bytes, and `nan`, `inf` and
 //! `1e9`, which a float parser accepts, must not be numbers here.
 
+use sys::process::Pid;
+
 /// Why a text is no decimal number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NotDecimal {
@@ -26,6 +28,17 @@ impl NotDecimal {
 /// Digits after the point that are taken into account; 10^18 times the largest unit still fits in 128 bits.
 const FRACTION_DIGITS: usize = 18;
 
+/// A whole number. One for all numbers of the crate: each type that is parsed is a parser.
+#[inline(never)]
+pub(crate) fn number(text: &str) -> Option<u64> {
+    text.parse().ok()
+}
+
+/// A process id.
+pub(crate) fn pid(text: &str) -> Option<Pid> {
+    Pid::from_raw(i32::try_from(number(text)?).ok()?)
+}
+
 /// The number in `text` (`2`, `1.25`, `.5`) times `unit`, rounded down to a whole.
 pub(crate) fn scaled(text: &str, unit: u64) -> Result<u64, NotDecimal> {
     if text.starts_with('-') {
@@ -41,8 +54,8 @@ pub(crate) fn scaled(text: &str, unit: u64) -> Result<u64, NotDecimal> {
     if !digits(whole) || !digits(fraction) || fraction.len() > FRACTION_DIGITS {
         return Err(NotDecimal::Garbage);
     }
-    let whole: u64 = whole.parse().map_err(|_| NotDecimal::TooLarge)?;
-    let numerator: u64 = fraction.parse().map_err(|_| NotDecimal::TooLarge)?;
+    let whole = number(whole).ok_or(NotDecimal::TooLarge)?;
+    let numerator = number(fraction).ok_or(NotDecimal::TooLarge)?;
     let denominator = 10u128.pow(fraction.len() as u32);
     let total = u128::from(whole) * u128::from(unit) + u128::from(numerator) * u128::from(unit) / denominator;
     u64::try_from(total).map_err(|_| NotDecimal::TooLarge)

@@ -1,5 +1,6 @@
 //! Groups for a user without privileges: what systemd or another owner of the hierarchy has delegated.
 use crate::controllers::Controllers;
+use crate::decimal::pid;
 use crate::error::{Action, Error};
 use crate::files;
 use crate::hierarchy::{Hierarchy, Membership, Unavailable};
@@ -137,7 +138,7 @@ pub(crate) fn vacate(dir: BorrowedFd<'_>, path: &str, change: &str) -> Result<()
         return Ok(());
     }
     // A 0 is a process outside of the caller's pid namespace, and not the caller.
-    if procs.lines().any(|line| line.parse() != Ok(getpid().as_raw_pid())) {
+    if procs.lines().any(|line| pid(line) != Some(getpid())) {
         return Err(Error::file(Action::Write, path, "cgroup.subtree_control", change, Errno::BUSY));
     }
     match mkdirat(dir, LEAF, Mode::from_raw_mode(0o755)) {

@@ -133,14 +133,15 @@ impl fmt::Display for Error {
     /// One line; the hint is apart.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Error { group, file, value, .. } = self;
+        let value = value.as_bytes().escape_ascii();
         match self.action {
             Action::Create => write!(f, "create cgroup {group}")?,
             Action::Open => write!(f, "open cgroup {group}")?,
             Action::Remove => write!(f, "remove cgroup {group}")?,
-            Action::Write => write!(f, "write {value:?} to {file} of cgroup {group}")?,
+            Action::Write => write!(f, "write \"{value}\" to {file} of cgroup {group}")?,
             Action::Read if file.is_empty() => write!(f, "list cgroup {group}")?,
             Action::Read => write!(f, "read {file} of cgroup {group}")?,
-            Action::Wait => write!(f, "wait for {value:?} in {file} of cgroup {group}")?,
+            Action::Wait => write!(f, "wait for \"{value}\" in {file} of cgroup {group}")?,
         }
         write!(f, ": {}", describe(self.errno))
     }

@@ -1,4 +1,5 @@
 //! Files and directories of a group, by its descriptor and never by a path from the root.
+use crate::decimal::number;
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -106,7 +107,7 @@ pub(crate) fn children(dir: BorrowedFd<'_>) -> sys::Result<Vec<String>> {
 /// The value of a key in a file of lines `key value`, such as cgroup.events.
 pub(crate) fn keyed(text: &str, key: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' '))?;
-    line.trim_end().parse().ok()
+    number(line.trim_end())
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! One group.
 use crate::controllers::Controllers;
+use crate::decimal::number;
 use crate::error::{Action, Error};
 use crate::files;
 use crate::kill::parse_procs;
@@ -126,7 +127,7 @@ impl Group {
 /// What io.bfq.weight takes in place of a value of io.weight: `200` or `8:0 200`, at most 1000.
 fn bfq_weight(value: &str) -> alloc::string::String {
     let (device, weight) = value.rsplit_once(' ').unwrap_or(("", value));
-    let weight = weight.parse().unwrap_or(100u32).min(1000);
+    let weight = number(weight).unwrap_or(100).min(1000);
     alloc::format!("{device} {weight}").trim_start().to_string()
 }
 

@@ -104,6 +104,27 @@ impl Hierarchy {
     }
 }
 
+/// The caller's own group, to be looked at.
+#[derive(Debug)]
+pub struct Own(OwnedFd);
+
+impl Own {
+    /// Finds it; `None` without cgroup v2, or where the group cannot be reached from here.
+    pub fn find() -> Option<Own> {
+        let root = Hierarchy::find().ok()?.into_root();
+        match Hierarchy::membership() {
+            Ok(Membership::Inside(path)) if path.is_empty() => Some(Own(root)),
+            Ok(Membership::Inside(path)) => files::open_directory(root.as_fd(), &path).ok().map(Own),
+            _ => None,
+        }
+    }
+
+    /// What it has used. The group at the root of the hierarchy has no figures but those of the whole machine.
+    pub fn stats(&self) -> crate::Stats {
+        crate::Stats::read(self.0.as_fd())
+    }
+}
+
 impl AsFd for Hierarchy {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.root.as_fd()

@@ -19,7 +19,8 @@ pub struct Invalid {
 impl fmt::Display for Invalid {
     /// One line: the text is printed with its control characters escaped.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {:?}: {} (for example {})", self.quantity, self.text, self.reason, self.example)
+        let text = self.text.as_bytes().escape_ascii();
+        write!(f, "{} \"{text}\": {} (for example {})", self.quantity, self.reason, self.example)
     }
 }
 

@@ -1,4 +1,5 @@
 //! Killing everything in a group.
+use crate::decimal::pid;
 use crate::error::{Action, Error};
 use crate::files::{self, Walk};
 use crate::freezer::FREEZE;
@@ -79,7 +80,7 @@ fn processes(dir: BorrowedFd<'_>, depth: usize, found: &mut Vec<Pid>) -> sys::Re
 /// The process ids in a cgroup.procs. A 0 stands for a process outside of the reader's pid namespace, which
 /// cannot be named from here.
 pub(crate) fn parse_procs(text: &str) -> Vec<Pid> {
-    text.lines().filter_map(|line| Pid::from_raw(line.trim().parse().ok()?)).collect()
+    text.lines().filter_map(|line| pid(line.trim())).collect()
 }
 
 #[cfg(test)]

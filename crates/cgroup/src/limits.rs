@@ -112,6 +112,15 @@ impl Setting {
 }
 
 impl Limits {
+    /// The same, and no swap where memory is limited.
+    #[must_use]
+    pub fn without_swap(self) -> Self {
+        match self.memory_max {
+            Some(Memory::Bytes(_)) => Self { memory_swap_max: Some(Memory::Bytes(0)), ..self },
+            _ => self,
+        }
+    }
+
     /// The writes that these limits are, in the order in which to make them.
     pub fn settings(&self) -> Vec<Setting> {
         let mut settings = Vec::new();

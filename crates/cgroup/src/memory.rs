@@ -35,13 +35,15 @@ impl Memory {
             return Ok(Memory::Max);
         }
         let end = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
-        let (number, suffix) = text.split_at(end);
+        let (number, suffix) = text.split_at_checked(end).unwrap_or((text, ""));
         // One space between number and unit is what docker's parser allows ("32 kB").
         let number = if suffix.is_empty() { number } else { number.strip_suffix(' ').unwrap_or(number) };
         if number.is_empty() {
             return Err(refuse("has no number".into()));
         }
-        let unit = unit(suffix).ok_or_else(|| refuse(format!("has an unknown unit {suffix:?}").into()))?;
+        let unknown =
+            || refuse(format!("has an unknown unit \"{}\"", suffix.as_bytes().escape_ascii()).into());
+        let unit = unit(suffix).ok_or_else(unknown)?;
         if unit == 1 && number.contains('.') {
             return Err(refuse("is a fraction of a byte".into()));
         }

@@ -1,13 +1,13 @@
 //! Whose a group is: groups without a daemon carry their owner in their name.
+use crate::decimal::{self, number};
 use crate::invalid::Invalid;
 use crate::name::Name;
 use alloc::format;
 use alloc::string::{String, ToString};
 use sys::Errno;
+use sys::clock::{TICKS_PER_SECOND, since_boot};
 use sys::fs::{CWD, Mode, OFlags, openat};
-use sys::param::clock_ticks_per_second;
 use sys::process::{Pid, getpid, test_kill_process};
-use sys::time::{ClockId, clock_gettime};
 
 /// The process that a group lives and dies with. The name `run-ID-PID-TIME` says it, so that a later start
 /// can remove what a killed one left behind, without any file beside the hierarchy.
@@ -28,10 +28,7 @@ pub struct Owner {
 impl Owner {
     /// The caller as the owner of a container that is made now.
     pub fn caller(id: &str) -> Owner {
-        let now = clock_gettime(ClockId::Boottime);
-        let ticks = clock_ticks_per_second();
-        let (seconds, nanoseconds) = (now.tv_sec.unsigned_abs(), now.tv_nsec.unsigned_abs());
-        let made = seconds * ticks + nanoseconds * ticks / 1_000_000_000;
+        let made = since_boot() / (1_000_000_000 / TICKS_PER_SECOND);
         Owner { id: id.to_string(), pid: getpid(), made }
     }
 
@@ -51,7 +48,7 @@ impl Owner {
         if id.is_empty() || !digits(pid) || !digits(made) {
             return None;
         }
-        Some(Owner { id: id.to_string(), pid: Pid::from_raw(pid.parse().ok()?)?, made: made.parse().ok()? })
+        Some(Owner { id: id.to_string(), pid: decimal::pid(pid)?, made: number(made)? })
     }
 
     /// Whether the process still runs. In doubt it does: a process of another user may be hidden in /proc,
@@ -92,11 +89,11 @@ impl Stat {
 
     /// Reads the line. The command in field 2 stands in brackets and may itself have brackets and spaces.
     fn parse(text: &str) -> Option<Stat> {
-        let pid = text.split_once(' ')?.0.parse().ok().and_then(Pid::from_raw)?;
+        let pid = decimal::pid(text.split_once(' ')?.0)?;
         let mut fields = text.rsplit_once(") ")?.1.split_ascii_whitespace();
         let state = *fields.next()?.as_bytes().first()?;
         // Field 22, and the first of these is field 3.
-        let start = fields.nth(18)?.parse().ok()?;
+        let start = number(fields.nth(18)?)?;
         Some(Stat { pid, state, start })
     }
 

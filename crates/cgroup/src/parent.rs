@@ -105,6 +105,22 @@ impl Parent {
         }
     }
 
+    /// The same, and what is limited in memory gets no swap: a limit on memory would else be one on memory that is
+    /// not swapped. A kernel without swap accounting has no file for that, and nothing that it could limit.
+    ///
+    /// # Errors
+    /// As [`Parent::create`].
+    pub fn create_without_swap(&self, name: &Name, limits: Limits) -> Result<Group, Error> {
+        let mut limits = limits.without_swap();
+        match self.create(name, &limits) {
+            Err(error) if error.errno == Errno::NOENT && error.file == "memory.swap.max" => {
+                limits.memory_swap_max = None;
+                self.create(name, &limits)
+            }
+            other => other,
+        }
+    }
+
     /// Enables controllers for the groups below: in the group above first, then here; none that is enabled is
     /// written again, and none is ever disabled.
     ///

@@ -1,8 +1,10 @@
 //! What a group has used.
+use crate::decimal::number as decimal;
 use crate::files::{self, keyed};
 use crate::group::Group;
+use crate::pressure::{IoStat, Pressure};
 use alloc::string::String;
-use sys::fd::AsFd;
+use sys::fd::{AsFd, BorrowedFd};
 
 /// What a group has used. A value is `None` where the kernel has no such file: the controller is not enabled,
 /// or the kernel is older (memory.peak came with 5.19).
@@ -22,6 +24,14 @@ pub struct Stats {
     pub pids_current: Option<u64>,
     /// The most processes and threads that there were at once (pids.peak, Linux 6.1).
     pub pids_peak: Option<u64>,
+    /// Its own limit in bytes (memory.max); `None` also where there is none.
+    pub memory_max: Option<u64>,
+    /// Its own limit of processes and threads (pids.max); `None` also where there is none.
+    pub pids_max: Option<u64>,
+    /// What was read and written (io.stat).
+    pub io: Option<IoStat>,
+    /// Waiting for memory, processors, devices.
+    pub pressure: [Option<Pressure>; 3],
 }
 
 /// Keys of cpu.stat: times in microseconds.
@@ -107,8 +117,14 @@ impl Group {
     /// What the group has used, with everything below it. Each value is read by itself: the group changes
     /// meanwhile, and its removal is no error but leaves values out.
     pub fn stats(&self) -> Stats {
-        let text = |file: &str| -> Option<String> { files::read(self.as_fd(), file).ok() };
-        let number = |file: &str| -> Option<u64> { text(file)?.trim_end().parse().ok() };
+        Stats::read(self.as_fd())
+    }
+}
+
+impl Stats {
+    pub(crate) fn read(dir: BorrowedFd<'_>) -> Stats {
+        let text = |file: &str| -> Option<String> { files::read(dir, file).ok() };
+        let number = |file: &str| -> Option<u64> { decimal(text(file)?.trim_end()) };
         Stats {
             memory_current: number("memory.current"),
             memory_peak: number("memory.peak"),
@@ -117,6 +133,11 @@ impl Group {
             cpu: text("cpu.stat").as_deref().map(CpuStat::parse),
             pids_current: number("pids.current"),
             pids_peak: number("pids.peak"),
+            memory_max: number("memory.max"),
+            pids_max: number("pids.max"),
+            io: text("io.stat").as_deref().map(IoStat::parse),
+            pressure: ["memory.pressure", "cpu.pressure", "io.pressure"]
+                .map(|file| Pressure::parse(&text(file)?)),
         }
     }
 }

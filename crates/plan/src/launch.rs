@@ -1,9 +1,9 @@
 //! From a plan to a child that performs it.
 
-use sys::Result;
-use sys::clone::{Child, Namespaces, Setup, Side};
-use sys::fd::{AsFd, BorrowedFd, IntoRawFd};
+use sys::clone::{Child, InChild, Memory, Namespaces, Setup};
+use sys::fd::BorrowedFd;
 use sys::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use sys::{Errno, Result};
 
 use crate::fault::Fault;
 use crate::perform::Performer;
@@ -23,6 +23,9 @@ pub struct Launch<'a> {
     pub standard: [Option<BorrowedFd<'a>>; 3],
     /// What becomes of the caller's other descriptors.
     pub others: Others,
+    /// In whose memory it performs its plan. A plan that cannot be performed in borrowed memory, since it talks with
+    /// its caller on the way or changes what belongs to the memory, is performed in a copy all the same.
+    pub memory: Memory,
 }
 
 /// What becomes of the caller's descriptors in the child. None survives the exec in either case; the
@@ -48,41 +51,91 @@ pub struct Launched {
 /// Exit code of a child that did not become its program. Nobody relies on it: its [`Failure`] says more.
 const FAILED: u8 = 125;
 
+/// What a child works on.
+struct Work<'w> {
+    launch: Launch<'w>,
+    /// The caller's end of the channel, of which a copy has the child a copy, and the child's own.
+    ours: Option<&'w Channel>,
+    theirs: &'w Channel,
+    /// What the child leaves in borrowed memory.
+    failure: Option<Failure>,
+}
+
 /// Clones a child that performs the plan.
 ///
 /// # Errors
 /// Those of socketpair(2) and of clone3(2); the child does not exist then. What fails in the child is reported
 /// through [`Launched::channel`].
-#[allow(unsafe_code)] // the one block outside `sys`: only here is it known what the child will run
 pub fn launch(launch: Launch<'_>) -> Result<Launched> {
-    let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
-    let standard = launch.standard;
-    let setup = Setup {
-        namespaces: launch.namespaces,
-        cgroup: launch.cgroup,
-        standard,
-        keep: (launch.others == Others::Close).then_some(theirs.as_fd()),
-    };
-    // SAFETY: what the child runs is `Performer::run`, of this crate: without std and alloc it cannot take
-    // a lock, it never returns into code that might, and it uses no descriptor but `theirs` and its own.
-    let side = unsafe { sys::clone::clone3(&setup)? };
-    match side {
-        Side::Parent(child) => Ok(Launched { child, channel: Channel::new(ours) }),
-        Side::Child(child, prepared) => {
-            // Else the child would hold its caller's end, and never see it close. Without a pause it looks
-            // only after it has closed everything.
-            if launch.plan.steps.iter().any(|step| matches!(step, Step::Pause(_))) {
-                sys::clone::close_copy(ours, &setup);
-            } else {
-                let _ = ours.into_raw_fd();
-            }
-            let channel = Channel::new(theirs);
-            let (step, fault) = match prepared {
-                Ok(()) => Performer::new(&channel, child).run(launch.plan),
-                Err(errno) => (0, Fault { call: Call::Descriptors, errno }),
-            };
-            let _ = channel.fail(Failure { step, call: fault.call, errno: fault.errno });
-            sys::clone::leave(FAILED)
+    if launch.memory == Memory::Borrowed && launch.plan.steps.iter().all(leaves_memory_alone) {
+        let mut work = Work { launch, ours: None, theirs: &Channel::NOTE, failure: None };
+        match clone(&mut work, Memory::Borrowed) {
+            Ok(child) => return Ok(Launched { child, channel: Channel::noted(work.failure) }),
+            // A filter that refuses clone3 may let clone(2) pass, which has no stack for the child.
+            Err(Errno::NOSYS) => {}
+            Err(errno) => return Err(errno),
         }
     }
+    let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+    let (ours, theirs) = (Channel::new(ours), Channel::new(theirs));
+    let child =
+        clone(&mut Work { launch, ours: Some(&ours), theirs: &theirs, failure: None }, Memory::Copied)?;
+    Ok(Launched { child, channel: ours })
+}
+
+#[allow(unsafe_code)] // the one block outside `sys`: only here is it known what the child will run
+fn clone(work: &mut Work<'_>, memory: Memory) -> Result<Child> {
+    let launch = work.launch;
+    let keep = work.theirs.socket().ok().filter(|_| launch.others == Others::Close);
+    let (namespaces, cgroup, standard) = (launch.namespaces, launch.cgroup, launch.standard);
+    let setup = Setup { namespaces, cgroup, standard, keep };
+    // SAFETY: what the child runs is `perform`, of this crate: without std and alloc it cannot take a lock, and
+    // it uses no descriptor but `theirs` and its own. In borrowed memory it performs steps that leave the memory
+    // alone, keeps what it makes on its own stack, and writes to nothing else but `work.failure`.
+    unsafe { sys::clone::clone3(&setup, memory, perform, work) }
+}
+
+/// In the child: performs the plan. Returns where that did not work out.
+fn perform(child: InChild, prepared: Result<()>, work: &mut Work<'_>) -> u8 {
+    let Launch { plan, others, .. } = work.launch;
+    let prepared = match (work.ours, others) {
+        // Else the child would hold its caller's end, and never see it close. Without a pause it looks only
+        // after it has closed everything.
+        (Some(ours), Others::Keep) if plan.steps.iter().any(|step| matches!(step, Step::Pause(_))) => {
+            ours.socket().map(|ours| child.close_copy(ours)).and(prepared)
+        }
+        (None, Others::Close) => prepared.and_then(|()| child.close_all_but(&mut [])),
+        _ => prepared,
+    };
+    let (step, fault) = match prepared {
+        Ok(()) => Performer::new(work.theirs, child).run(plan),
+        Err(errno) => (0, Fault { call: Call::Descriptors, errno }),
+    };
+    let failure = Failure { step, call: fault.call, errno: fault.errno };
+    if work.theirs.fail(failure).is_err() {
+        work.failure = Some(failure);
+    }
+    FAILED
+}
+
+/// Whether a step changes nothing but the process, and does not talk with the caller. A change of the user does:
+/// the kernel makes the memory undumpable with it (PR_SET_DUMPABLE), the caller's as well.
+const fn leaves_memory_alone(step: &Step<'_>) -> bool {
+    matches!(
+        step,
+        Step::NewSession
+            | Step::NewGroup
+            | Step::TakeTerminal
+            | Step::Foreground
+            | Step::Nice(_)
+            | Step::WriteProc { .. }
+            | Step::Limit(_)
+            | Step::Umask(_)
+            | Step::NoNewPrivileges
+            | Step::Signals { .. }
+            | Step::SignalMask(_)
+            | Step::CloseOthers
+            | Step::Chdir { .. }
+            | Step::Execute(_)
+    )
 }

@@ -6,22 +6,28 @@
 //! proves that the child cannot allocate, lock or print, and a start is safe from a threaded daemon, from an
 //! async server and from PID 1 alike.
 #![no_std]
+// What only the steps of containers use.
+#![cfg_attr(not(feature = "containers"), allow(dead_code))]
 #[cfg(test)]
 extern crate std;
 
+#[cfg(feature = "containers")]
 mod devices;
 mod execute;
 mod fault;
 mod identity;
 mod launch;
+#[cfg(feature = "containers")]
 mod mounts;
 mod perform;
 mod print;
 mod resolve;
 mod step;
+#[cfg(feature = "containers")]
 mod terminal;
 mod wire;
 
 pub use launch::{Launch, Launched, Others, launch};
 pub use step::*;
+pub use sys::clone::Memory;
 pub use wire::{Call, Channel, Failure, Report};

@@ -28,6 +28,9 @@ pub struct Performer<'c> {
     left_open: Cell<u8>,
 }
 
+/// No descriptor.
+const NONE: i32 = -1;
+
 /// How many descriptors a child may leave open: each saves a system call, and they must not exhaust a limit.
 const LEFT_OPEN: u8 = 16;
 
@@ -72,35 +75,63 @@ impl<'c> Performer<'c> {
 
     fn perform(&mut self, step: &Step<'_>) -> Outcome<()> {
         match *step {
+            #[cfg(feature = "containers")]
             Step::Pause(reason) => at(Call::Channel, self.channel.pause(reason)),
+            #[cfg(feature = "containers")]
             Step::BecomeRoot => Self::become_user(0, 0),
+            #[cfg(feature = "containers")]
             Step::Propagate(kind) => Self::propagate(kind),
+            #[cfg(feature = "containers")]
             Step::Root { path, set } => self.bind_root(path, set),
+            #[cfg(feature = "containers")]
             Step::Scratch => self.mount_scratch(),
+            #[cfg(feature = "containers")]
             Step::OverlayRoot { lower, options, set } => self.overlay_root(lower, options, set),
+            #[cfg(feature = "containers")]
             Step::EmptyRoot { set } => self.empty_root(set),
+            #[cfg(feature = "containers")]
             Step::Overlay(layer) => self.overlay(&layer),
+            #[cfg(feature = "containers")]
             Step::Mount(ref mount) => self.mount(mount),
+            #[cfg(feature = "containers")]
             Step::MountInPlace(ref mount) => Self::mount_in_place(mount),
+            #[cfg(feature = "containers")]
             Step::Bind(bind) => self.bind(&bind),
+            #[cfg(feature = "containers")]
             Step::Enter { target, expect } => self.enter(target, expect),
+            #[cfg(feature = "containers")]
             Step::Device { name, source, expect } => Self::bind_device(name, source, expect),
+            #[cfg(feature = "containers")]
             Step::Directory { name, mode } => Self::make_directory(name, mode),
+            #[cfg(feature = "containers")]
             Step::Symlink { name, to } => Self::make_link(name, to),
+            #[cfg(feature = "containers")]
             Step::Mask { name, guess } => Self::mask(name, guess),
+            #[cfg(feature = "containers")]
             Step::Split { name } => Self::split(name),
+            #[cfg(feature = "containers")]
             Step::Seal => self.seal(),
+            #[cfg(feature = "containers")]
             Step::Protect { name } => Self::protect(name),
+            #[cfg(feature = "containers")]
             Step::MaskBelow { path } => self.mask_below(path),
+            #[cfg(feature = "containers")]
             Step::ProtectBelow { path } => self.protect_below(path),
+            #[cfg(feature = "containers")]
             Step::Terminal { devpts, replace, console, owner, size } => {
                 self.open_terminal(devpts, replace, console, owner, size)
             }
+            #[cfg(feature = "containers")]
             Step::SetRoot { set } => self.set_root(set),
+            #[cfg(feature = "containers")]
             Step::Pivot => self.pivot(),
+            #[cfg(feature = "containers")]
             Step::PropagateRoot(kind) => Self::propagate_root(kind),
+            #[cfg(feature = "containers")]
             Step::Hostname(name) => at(Call::Name, sys::system::sethostname(name.to_bytes())),
+            #[cfg(feature = "containers")]
             Step::Domainname(name) => at(Call::Name, sys::system::setdomainname(name.to_bytes())),
+            #[cfg(feature = "containers")]
             Step::Loopback => at(Call::Socket, sys::loopback::bring_up()),
             Step::WriteProc { path, value } => write_proc(path, value),
             Step::NewSession => at(Call::Session, sys::process::setsid()).map(drop),
@@ -118,12 +149,15 @@ impl<'c> Performer<'c> {
                 at(Call::Capset, sys::privilege::set_capabilities(effective, permitted, inheritable))
             }
             Step::Ambient(set) => at(Call::Control, sys::privilege::raise_ambient(set)),
+            #[cfg(feature = "containers")]
             Step::NewKeyring => at(Call::Keyring, sys::privilege::join_new_keyring()),
             Step::NoNewPrivileges => at(Call::Control, sys::thread::set_no_new_privs(true)),
+            #[cfg(feature = "containers")]
             Step::Undumpable => at(
                 Call::Control,
                 sys::process::set_dumpable_behavior(sys::process::DumpableBehavior::NotDumpable),
             ),
+            #[cfg(feature = "containers")]
             Step::Seccomp { filter, flags } => at(Call::Seccomp, sys::privilege::set_filter(filter, flags)),
             Step::DieWithCaller(signal) => self.die_with_caller(signal),
             Step::Signals { reset } => {
@@ -141,11 +175,15 @@ impl<'c> Performer<'c> {
                 Ok(())
             }
             Step::Nice(value) => at(Call::Priority, sys::process::setpriority_process(None, value)),
+            #[cfg(feature = "containers")]
             Step::OpenProgram { path } => self.open_program(path),
             Step::CloseOthers => self.close_others(),
             Step::Execute(ref program) => {
                 Err(crate::execute::execute(program, self.program.as_ref().map(AsFd::as_fd)))
             }
+            // Nothing that is built so makes such a plan.
+            #[cfg(not(feature = "containers"))]
+            _ => Err(Fault { call: Call::Check, errno: Errno::NOSYS }),
         }
     }
 
@@ -153,8 +191,8 @@ impl<'c> Performer<'c> {
         for descriptor in [self.root.take(), self.scratch.take(), self.place.take()].into_iter().flatten() {
             let _ = descriptor.into_raw_fd(); // closed with the rest
         }
-        let channel = self.channel.as_fd().as_raw_fd();
-        let program = self.program.as_ref().map_or(channel, |program| program.as_raw_fd());
+        let channel = self.channel.socket().map_or(NONE, |channel| channel.as_raw_fd());
+        let program = self.program.as_ref().map_or(NONE, |program| program.as_raw_fd());
         at(Call::Close, self.child.close_all_but(&mut [channel, program]))
     }
 

@@ -7,7 +7,9 @@ use sys::exec::Argument;
 use sys::mounts::{Attributes, Depth};
 use sys::privilege::Capabilities;
 
-use crate::{Bind, Console, Execute, FileSystem, Kind, Limit, Mount, Overlay, Pause, Plan, Step};
+use crate::{Bind, Execute, FileSystem, Limit, Mount, Overlay, Pause, Plan, Step};
+#[cfg(feature = "containers")]
+use crate::{Console, Kind};
 
 impl Display for Plan<'_> {
     /// One numbered line a step, from 1.
@@ -20,6 +22,13 @@ impl Display for Plan<'_> {
 }
 
 impl Display for Step<'_> {
+    /// The words for steps of containers are as large as all others together.
+    #[cfg(not(feature = "containers"))]
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        self.fmt_identity(f)
+    }
+
+    #[cfg(feature = "containers")]
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         match *self {
             Self::Pause(reason) => write!(f, "pause: {}", reason.words()),
@@ -55,7 +64,6 @@ impl Display for Step<'_> {
             Self::Hostname(name) => write!(f, "set hostname {}", Text(name)),
             Self::Domainname(name) => write!(f, "set domainname {}", Text(name)),
             Self::Loopback => f.write_str("bring interface lo up"),
-            Self::WriteProc { path, value } => write!(f, "write {} to /proc/{}", Text(value), Text(path)),
             _ => self.fmt_identity(f),
         }
     }
@@ -65,6 +73,7 @@ impl Step<'_> {
     /// The second half of the language: what concerns the process rather than its files.
     fn fmt_identity(&self, f: &mut Formatter<'_>) -> Result {
         match *self {
+            #[cfg(feature = "containers")]
             Self::Terminal { replace, console, .. } => {
                 f.write_str("open a terminal for descriptors")?;
                 for number in (0..3).filter(|number| replace.contains(*number)) {
@@ -72,6 +81,7 @@ impl Step<'_> {
                 }
                 f.write_str(if console == Console::Bound { ", bind it on /dev/console" } else { "" })
             }
+            Self::WriteProc { path, value } => write!(f, "write {} to /proc/{}", Text(value), Text(path)),
             Self::NewSession => f.write_str("start a new session"),
             Self::Chdir { path } => write!(f, "change directory to {}", Text(path)),
             Self::Limit(ref limit) => limit.fmt(f),
@@ -95,6 +105,7 @@ impl Step<'_> {
             Self::NewKeyring => f.write_str("join a new session keyring"),
             Self::NoNewPrivileges => f.write_str("set no_new_privs"),
             Self::Undumpable => f.write_str("make the process undumpable"),
+            #[cfg(feature = "containers")]
             Self::Seccomp { filter, flags } => {
                 write!(f, "load seccomp filter ({} instructions, flags {flags:#x})", filter.len())
             }
@@ -118,7 +129,8 @@ impl Step<'_> {
             Self::OpenProgram { path } => write!(f, "open program {}, read-only", Text(path)),
             Self::CloseOthers => f.write_str("close descriptors from 3"),
             Self::Execute(ref program) => program.fmt(f),
-            _ => Ok(()),
+            // Without containers no plan has them.
+            _ => f.write_str("a step of a container"),
         }
     }
 }
@@ -241,7 +253,7 @@ impl Display for Names {
         }
         let mut before = "";
         self.0.names().try_for_each(|name| {
-            write!(f, "{before}{}", &name[4..])?;
+            write!(f, "{before}{}", name.get(4..).unwrap_or(name))?;
             before = " ";
             Ok(())
         })

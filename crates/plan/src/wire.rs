@@ -172,13 +172,34 @@ const SIZE: usize = 8;
 /// Room for the control message that passes one descriptor (CMSG_SPACE of an int is 24).
 const SPACE: usize = 64;
 
-/// One end of the pair.
+/// One end of the pair; or, where the child had its caller's memory, what it left there.
 #[derive(Debug)]
-pub struct Channel(OwnedFd);
+pub struct Channel(Way);
+
+#[derive(Debug)]
+enum Way {
+    Socket(OwnedFd),
+    Note(Option<Failure>),
+}
 
 impl Channel {
+    /// The child's end where there are no sockets.
+    pub(crate) const NOTE: Self = Self(Way::Note(None));
+
     pub(crate) const fn new(socket: OwnedFd) -> Self {
-        Self(socket)
+        Self(Way::Socket(socket))
+    }
+
+    pub(crate) const fn noted(failure: Option<Failure>) -> Self {
+        Self(Way::Note(failure))
+    }
+
+    /// The socket; EPIPE where there is none.
+    pub(crate) fn socket(&self) -> Result<BorrowedFd<'_>> {
+        match &self.0 {
+            Way::Socket(socket) => Ok(socket.as_fd()),
+            Way::Note(_) => Err(Errno::PIPE),
+        }
     }
 
     /// The next report; waits for it.
@@ -186,12 +207,16 @@ impl Channel {
     /// # Errors
     /// Those of recvmsg(2); EPROTO for a record that no child of ours sends.
     pub fn receive(&self) -> Result<Report> {
+        let socket = match &self.0 {
+            Way::Socket(socket) => socket,
+            Way::Note(failure) => return Ok(failure.map_or(Report::Closed, Report::Failed)),
+        };
         let mut record = [0; SIZE];
         let mut space = [MaybeUninit::uninit(); SPACE];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let read = loop {
             let mut parts = [IoSliceMut::new(&mut record)];
-            match recvmsg(&self.0, &mut parts, &mut ancillary, RecvFlags::CMSG_CLOEXEC) {
+            match recvmsg(socket, &mut parts, &mut ancillary, RecvFlags::CMSG_CLOEXEC) {
                 Ok(message) => break message.bytes,
                 Err(Errno::INTR) => {}
                 // A child that ended with an unread answer of ours resets the pair.
@@ -227,7 +252,7 @@ impl Channel {
         self.send(&[PAUSED, reason as u8, 0, 0, 0, 0, 0, 0])?;
         let mut answer = [0; SIZE];
         loop {
-            match sys::io::read(&self.0, &mut answer[..]) {
+            match sys::io::read(self.socket()?, &mut answer[..]) {
                 Err(Errno::INTR) => {}
                 Ok(SIZE) if answer == PROCEED => return Ok(()),
                 Ok(_) => return Err(Errno::PIPE),
@@ -251,14 +276,15 @@ impl Channel {
         }
         let record = [TERMINAL, 0, 0, 0, 0, 0, 0, 0];
         let parts = [IoSlice::new(&record)];
-        sendmsg(&self.0, &parts, &mut ancillary, SendFlags::NOSIGNAL)?;
+        sendmsg(self.socket()?, &parts, &mut ancillary, SendFlags::NOSIGNAL)?;
         Ok(())
     }
 
     /// Whether the other end is still open. Not by poll(2), which a small limit on descriptors forbids.
     pub(crate) fn caller_is_there(&self) -> bool {
         let mut record = [0; SIZE];
-        match recv(&self.0, &mut record[..], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
+        let Ok(socket) = self.socket() else { return false };
+        match recv(socket, &mut record[..], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
             Ok((read, _)) => read > 0,
             Err(errno) => errno == Errno::AGAIN,
         }
@@ -267,17 +293,11 @@ impl Channel {
     /// NOSIGNAL: a caller that is gone is an error to report, not a SIGPIPE.
     fn send(&self, record: &[u8; SIZE]) -> Result<()> {
         loop {
-            match send(&self.0, record, SendFlags::NOSIGNAL) {
+            match send(self.socket()?, record, SendFlags::NOSIGNAL) {
                 Err(Errno::INTR) => {}
                 result => return result.map(|_| ()),
             }
         }
-    }
-}
-
-impl AsFd for Channel {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
     }
 }
 

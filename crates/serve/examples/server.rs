@@ -1,11 +1,21 @@
-//! The smallest program that serves the minit protocol: `server SOCKET [ALLOWED_UID…]`. The tests run it.
+//! The smallest program that serves the minit protocol: `server SOCKET [ALLOWED_UID…]`. The tests run it, and say
+//! more by variables of its environment.
 
-use serve::{Done, Frozen, Listener, Machine, Orphans, Parent, Server, Settings};
+use std::fs::{File, OpenOptions};
+use std::io::Read;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::OpenOptionsExt;
+
+use serve::{Done, Frozen, Listener, Machine, News, Next, Orphans, Parent, Server, Settings, Watch};
+use sys::process::Rlimit;
 use wire::json::Object;
 use wire::{Resume, Shutdown, SignalNumber, Words};
 
-/// A machine that has no main command, and notes what it is asked.
-struct Alone;
+/// A machine that has no main command, and is told what is new by lines in a FIFO: `stop`, `reaped PID CODE`.
+struct Alone {
+    fifo: Option<File>,
+    watch: Watch,
+}
 
 impl Machine for Alone {
     fn shutdown(&mut self, how: Shutdown) -> Done {
@@ -24,8 +34,37 @@ impl Machine for Alone {
         Err("freeze, thaw: there is no main command".to_owned())
     }
 
-    fn stats(&mut self, _: &mut Object<'_>) {}
+    fn stats(&mut self, message: &mut Object<'_>) {
+        message.text("watch", if self.watch == Watch::On { "on" } else { "off" });
+    }
+
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.fifo.as_ref().map(AsFd::as_fd)
+    }
+
+    fn ready(&mut self, news: &mut Vec<News>) -> Next {
+        let mut text = [0; 4096];
+        let count = self.fifo.as_mut().map_or(0, |fifo| fifo.read(&mut text).unwrap_or(0));
+        for line in String::from_utf8_lossy(&text[..count]).lines() {
+            match line.split(' ').collect::<Vec<_>>()[..] {
+                ["reaped", pid, code] => {
+                    let end = sys::reap::End::Code(code.parse().expect("a code"));
+                    news.push(News::Reaped { pid: pid.parse().expect("a pid"), end });
+                }
+                ["stop"] => news.push(News::Stopping),
+                _ => panic!("no news: {line}"),
+            }
+        }
+        Next::Serve
+    }
+
+    fn watch_orphans(&mut self, watch: Watch) {
+        self.watch = watch;
+    }
 }
+
+/// This machine itself (VMADDR_CID_LOCAL).
+const LOCAL: u32 = 1;
 
 /// A cgroup for commands, where SERVE_CGROUP names one below the root of cgroup v2.
 fn groups() -> Result<Option<Parent>, String> {
@@ -33,6 +72,21 @@ fn groups() -> Result<Option<Parent>, String> {
     let name = cgroup::Name::new(&name).map_err(|error| error.to_string())?;
     let hierarchy = cgroup::Hierarchy::find().map_err(|error| error.to_string())?;
     Parent::open(hierarchy, &name).map(Some).map_err(|error| error.to_string())
+}
+
+/// The file that a variable names, opened for reading and writing.
+fn file(variable: &str) -> Result<Option<File>, String> {
+    const O_NONBLOCK: i32 = 0o4000;
+    let Some(path) = std::env::var_os(variable) else { return Ok(None) };
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).custom_flags(O_NONBLOCK);
+    options.open(path).map(Some).map_err(|error| format!("{variable}: {error}"))
+}
+
+/// SERVE_NOFILE, the limit on descriptors of commands.
+fn nofile() -> Option<Rlimit> {
+    let limit = std::env::var("SERVE_NOFILE").ok()?.parse().ok();
+    Some(Rlimit { current: limit, maximum: limit })
 }
 
 fn main() -> Result<(), String> {
@@ -46,21 +100,32 @@ fn main() -> Result<(), String> {
         let _ = environment.push(&[name.as_bytes(), b"=", value.as_bytes()]);
     }
     let settings = Settings {
+        dial: None,
         version: "1.1.0".to_owned(),
         environment,
+        speaks_for: None,
         allowed_users: allowed.map_err(|error| format!("a user id: {error}"))?,
-        allowed_variables: Vec::new(),
+        allowed_variables: std::env::var("SERVE_ALLOW_ENV").into_iter().collect(),
         groups: groups()?,
         orphans: Orphans::Ours,
+        journal: file("SERVE_JOURNAL")?.map(Into::into),
+        nofile: nofile(),
     };
-    let listener = Listener::unix(&path)?;
+    let mut listeners = vec![Listener::unix(&path)?];
+    if let Ok(port) = std::env::var("SERVE_VSOCK") {
+        listeners.push(Listener::vsock(port.parse().map_err(|error| format!("SERVE_VSOCK: {error}"))?)?);
+    }
     let words = |errno: sys::Errno| format!("serve: {}", sys::strerror::describe(errno));
-    let mut server = Server::new(settings, vec![listener]).map_err(words)?;
+    let mut server = Server::new(settings, listeners).map_err(words)?;
     if std::env::var_os("SERVE_STDIN").is_some() {
         // A client that is connected already.
-        use std::os::fd::AsFd;
         let client = std::io::stdin().as_fd().try_clone_to_owned();
         server.adopt(client.map_err(|error| error.to_string())?);
     }
-    server.run(&mut Alone).map_err(words)
+    if let Ok(port) = std::env::var("SERVE_DIAL") {
+        let port = port.parse().map_err(|error| format!("SERVE_DIAL: {error}"))?;
+        server.adopt(sys::vsock::connect(LOCAL, port).map_err(words)?);
+    }
+    let mut machine = Alone { fifo: file("SERVE_NEWS")?, watch: Watch::Off };
+    server.run(&mut machine).map_err(words)
 }

@@ -4,7 +4,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use wire::{Id, User};
+use wire::{Id, Quoted, User};
 
 use crate::proc;
 
@@ -33,7 +33,7 @@ pub fn find(user: &User) -> Result<Account, String> {
 
 /// The same, with the text of both files.
 pub fn resolve(user: &User, passwd: &[u8], group: &[u8]) -> Result<Account, String> {
-    let number = user.user.parse().ok().and_then(Id::new).map(Id::get);
+    let number = id(user.user.as_bytes());
     // name:password:uid:gid:comment:home:shell
     let entry = lines(passwd).find_map(|fields| {
         let uid = id(fields.get(2)?)?;
@@ -44,7 +44,7 @@ pub fn resolve(user: &User, passwd: &[u8], group: &[u8]) -> Result<Account, Stri
     let (name, uid, own_group, home) = match (entry, number) {
         (Some((name, uid, gid, home)), _) => (Some(name), uid, Some(gid), home),
         (None, Some(uid)) => (None, uid, None, None),
-        (None, None) => return Err(alloc::format!("no user {:?} in /etc/passwd", user.user)),
+        (None, None) => return Err(alloc::format!("no user {} in /etc/passwd", Quoted(&user.user))),
     };
     let gid = match &user.group {
         None => own_group.unwrap_or(uid),
@@ -62,12 +62,12 @@ pub fn resolve(user: &User, passwd: &[u8], group: &[u8]) -> Result<Account, Stri
 }
 
 fn group_id(name: &str, group: &[u8]) -> Result<u32, String> {
-    if let Some(id) = name.parse().ok().and_then(Id::new) {
-        return Ok(id.get());
+    if let Some(id) = id(name.as_bytes()) {
+        return Ok(id);
     }
     lines(group)
         .find_map(|fields| (fields[0] == name.as_bytes()).then(|| id(fields.get(2)?)).flatten())
-        .ok_or_else(|| alloc::format!("no group {name:?} in /etc/group"))
+        .ok_or_else(|| alloc::format!("no group {} in /etc/group", Quoted(name)))
 }
 
 fn lines(text: &[u8]) -> impl Iterator<Item = Vec<&[u8]>> {
@@ -75,8 +75,10 @@ fn lines(text: &[u8]) -> impl Iterator<Item = Vec<&[u8]>> {
     lines.map(|line| line.split(|byte| *byte == b':').collect())
 }
 
+/// Digits alone: `+0` is a name like any other, and must not become root.
 fn id(text: &[u8]) -> Option<u32> {
-    proc::number(text).and_then(Id::new).map(Id::get)
+    let digits = text.iter().all(u8::is_ascii_digit);
+    digits.then(|| proc::number(text)).flatten().and_then(Id::new).map(Id::get)
 }
 
 #[cfg(test)]
@@ -113,5 +115,11 @@ mod tests {
         assert!(account("nobody", None).unwrap_err().contains("no user \"nobody\""));
         assert!(account("root", Some("nogroup")).unwrap_err().contains("no group \"nogroup\""));
         assert!(account("bad", None).is_err());
+    }
+
+    #[test]
+    fn a_number_with_a_sign_is_a_name() {
+        assert!(account("+0", None).unwrap_err().contains("no user \"+0\""));
+        assert!(account("ann", Some("+0")).unwrap_err().contains("no group \"+0\""));
     }
 }

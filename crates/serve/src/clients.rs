@@ -16,58 +16,76 @@ use crate::key::Key;
 use crate::listener::Peers;
 use crate::machine::Machine;
 use crate::poll::Source;
-use crate::server::Server;
+use crate::server::{Server, kin};
 use crate::timers::{Due, MILLISECOND, now};
 use crate::watcher::Watcher;
 
 /// How long a client has for its first line, and for another after one that was refused.
 const PATIENCE: u64 = 5000 * MILLISECOND;
 /// How long a client that has used nothing beyond the base protocol may stay after its answer.
-const FAREWELL: u64 = 1000 * MILLISECOND;
+const FAREWELL: u64 = 50 * MILLISECOND;
+/// Milliseconds until a client is looked at again that cannot be accepted.
+const ACCEPT_PAUSE: u32 = 20;
 /// Clients that have not asked for anything yet; one more, and the oldest of them has to go.
 const MAX_FRESH: usize = 256;
 /// Bytes of unfinished requests of all clients together.
 const MAX_UNFINISHED: usize = 16 << 20;
-/// Clients accepted before others get their turn.
-const BATCH: usize = 64;
+/// Descriptors that nothing but control requests gets, and how many of them clients never get.
+const RESERVE: usize = 16;
+const WITHHELD: usize = 4;
 /// What the kernel shows for an id that our user namespace does not have: it might be anybody's.
 const OVERFLOW_UID: u32 = 65_534;
 
 impl Server {
-    /// New clients of a listener.
-    pub(crate) fn accept(&mut self, number: usize) {
-        for _ in 0..BATCH {
-            let Some(listener) = self.listeners.get(number) else { return };
-            match accept_with(&listener.socket, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
-                Ok(socket) => {
-                    let peers = listener.kind;
-                    self.welcome(socket, peers);
+    /// A new client of a listener. If there are more, the next wait tells, and others get their turn before.
+    pub(crate) fn accept(&mut self, number: usize, machine: &mut dyn Machine) {
+        let Some(listener) = self.listeners.get(number) else { return };
+        let peers = listener.kind;
+        match accept_with(&listener.socket, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
+            Ok(socket) => {
+                if let Some(key) = self.welcome(socket, peers) {
+                    // It has most likely sent its request by now.
+                    self.connection_is_ready(key, EventFlags::IN, machine);
                 }
-                Err(Errno::AGAIN) => return,
-                Err(Errno::MFILE | Errno::NFILE) => {
-                    if !self.make_room() {
-                        return;
-                    }
-                }
-                // The client has gone already, or the kernel is short of memory: the next event tells.
-                Err(Errno::CONNABORTED | Errno::INTR) => {}
-                Err(_) => return,
             }
+            Err(Errno::MFILE | Errno::NFILE) => self.make_room(),
+            // The client has gone already.
+            Err(Errno::CONNABORTED | Errno::INTR | Errno::AGAIN) => {}
+            // The kernel is short of memory, or does not allow it. Whoever wants to connect is there still, and would be
+            // reported at once.
+            Err(_) => sys::clock::sleep(ACCEPT_PAUSE),
         }
     }
 
-    /// No descriptors are left: a client that has asked for nothing goes, or the newest is turned away.
-    fn make_room(&mut self) -> bool {
+    /// No descriptors are left: a client that has asked for nothing goes, or the reserve is touched. The next wait
+    /// tells of the new client again.
+    fn make_room(&mut self) {
         if self.drop_oldest_fresh("no descriptors are left for clients that ask for nothing") {
-            return true;
+            return;
         }
-        let Some(spare) = self.spare.take() else { return false };
-        drop(spare);
-        for listener in &self.listeners {
-            drop(accept_with(&listener.socket, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK));
+        if self.reserve.len() > WITHHELD {
+            self.reserve.pop();
+            return;
         }
-        self.spare = self.null.as_ref().and_then(|null| sys::io::fcntl_dupfd_cloexec(null, 3).ok());
-        false
+        // Turned away: a client that waits in vain would be worse.
+        self.reserve.pop();
+        let turned_away = self.listeners.iter().filter(|listener| {
+            accept_with(&listener.socket, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK).is_ok()
+        });
+        if turned_away.count() == 0 {
+            // It is not one descriptor that is lacking: see above. The reserve would be given up again for nothing.
+            return sys::clock::sleep(ACCEPT_PAUSE);
+        }
+        self.fill_reserve();
+    }
+
+    /// Takes back what was given up, as far as there are descriptors.
+    pub(crate) fn fill_reserve(&mut self) {
+        let Some(null) = &self.null else { return };
+        while self.reserve.len() < RESERVE {
+            let Ok(spare) = sys::io::fcntl_dupfd_cloexec(null, 3) else { return };
+            self.reserve.push(spare);
+        }
     }
 
     fn drop_oldest_fresh(&mut self, why: &str) -> bool {
@@ -84,33 +102,39 @@ impl Server {
     /// needs not guess when its guest is up (dial-back), or a socket that was inherited. Who is at its other
     /// end is the caller's to know.
     pub fn adopt(&mut self, socket: OwnedFd) {
+        let _ = self.take_over(socket);
+    }
+
+    /// The same; how the connection is known here.
+    pub(crate) fn take_over(&mut self, socket: OwnedFd) -> Option<Key> {
         let _ = sys::io::ioctl_fionbio(&socket, true);
         let mut connection = Connection::new(socket);
         // It speaks when it likes: nobody else could use its place.
         connection.manner = Manner::Extended;
-        self.take_in(connection);
+        self.take_in(connection)
     }
 
-    fn welcome(&mut self, socket: OwnedFd, peers: Peers) {
+    fn welcome(&mut self, socket: OwnedFd, peers: Peers) -> Option<Key> {
         let mut connection = Connection::new(socket);
         if let Err(why) = self.admit(&connection, peers) {
-            connection.message(|out| Refusal::new(why).write(out));
+            let refusal = Refusal::new(why);
+            connection.message(|out| refusal.write(out));
             connection.flush();
-            return;
+            return None;
         }
-        self.take_in(connection);
+        self.take_in(connection)
     }
 
-    fn take_in(&mut self, mut connection: Connection) {
+    fn take_in(&mut self, mut connection: Connection) -> Option<Key> {
         connection.interest = EventFlags::IN;
         let key = self.connections.insert(connection);
-        let Some(connection) = self.connections.get_mut(key) else { return };
+        let connection = self.connections.get_mut(key)?;
         if self.poll.add(&connection.fd, Source::Connection(key), EventFlags::IN).is_err() {
             self.connections.remove(key);
-            return;
+            return None;
         }
         if connection.manner != Manner::New {
-            return;
+            return Some(key);
         }
         self.timers.set(Due::Connection(key), &mut connection.due, Some(now() + PATIENCE));
         self.fresh.push_back(key);
@@ -122,6 +146,7 @@ impl Server {
                 self.fresh.pop_front();
             }
         }
+        Some(key)
     }
 
     /// Whether a client may ask for anything at all.
@@ -266,6 +291,9 @@ impl Server {
     /// Answers that a request is not done.
     pub(crate) fn refuse(&mut self, key: Key, refusal: &Refusal) {
         self.say(key, |out| refusal.write(out));
+        if refusal.is_answer() {
+            return self.answered(key);
+        }
         self.expect_more(key);
     }
 
@@ -295,9 +323,14 @@ impl Server {
     }
 
     /// Puts an answer in line.
-    pub(crate) fn say(&mut self, key: Key, write: impl FnOnce(&mut Vec<u8>)) {
+    pub(crate) fn say(&mut self, key: Key, mut write: impl FnMut(&mut Vec<u8>)) {
+        self.say_by(key, &mut write);
+    }
+
+    /// One for all messages: a copy for each of them would be a tenth of this crate.
+    fn say_by(&mut self, key: Key, write: &mut dyn FnMut(&mut Vec<u8>)) {
         if let Some(connection) = self.connections.get_mut(key) {
-            connection.message(write);
+            connection.message_by(write);
         }
         self.touch(key);
     }
@@ -351,7 +384,8 @@ impl Server {
             let Some(connection) = self.connections.get_mut(key) else { continue };
             connection.dirty = false;
             connection.flush();
-            if connection.is_flushed() && !connection.broken && !connection.watching.is_empty() {
+            if connection.is_held_up && connection.is_flushed() && !connection.broken {
+                connection.is_held_up = false;
                 for session in connection.watching.clone() {
                     self.advance(session);
                 }
@@ -379,14 +413,22 @@ impl Server {
     /// A client is gone; its commands go on, unless they were told otherwise.
     fn leave(&mut self, key: Key) {
         let Some(mut connection) = self.connections.remove(key) else { return };
+        if self.reserve.len() < RESERVE {
+            self.fill_reserve();
+        }
         self.timers.set(Due::Connection(key), &mut connection.due, None);
-        self.subscribers.retain(|subscriber| *subscriber != key);
+        self.dial_after(key);
+        if connection.subscribed {
+            self.unsubscribe(key);
+        }
         for (id, _) in &connection.waiting {
-            if let Some(waiting) = self.waiting.get_mut(id) {
-                waiting.retain(|waits| *waits != key);
+            let found = self.session_of(id);
+            if let Some(session) = found.and_then(|found| self.sessions.get_mut(found)) {
+                session.waiters.retain(|waits| *waits != key);
             }
         }
         for watched in connection.watching {
+            let kin = kin!(self);
             let Some(session) = self.sessions.get_mut(watched) else { continue };
             session.watchers.retain(|watcher| watcher.connection != key);
             if session.watchers.is_empty() && session.exit.is_none() {
@@ -397,7 +439,7 @@ impl Server {
                         self.end_tree(watched);
                     }
                     OnDisconnect::Hup => {
-                        let _ = session.signal_group(SignalNumber::HUP);
+                        let _ = session.signal_group(kin, SignalNumber::HUP);
                     }
                 }
             }

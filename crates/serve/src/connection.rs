@@ -68,6 +68,8 @@ pub struct Connection {
     pub interest: EventFlags,
     pub dirty: bool,
     pub due: Option<Instant>,
+    /// Output of some session waits for room here.
+    pub is_held_up: bool,
     /// Sessions whose output goes here.
     pub watching: Vec<Key>,
     /// Execs whose end is waited for, with the deadline and whether an answer is owed then.
@@ -96,6 +98,7 @@ impl Connection {
             interest: EventFlags::empty(),
             dirty: false,
             due: None,
+            is_held_up: false,
             watching: Vec::new(),
             waiting: Vec::new(),
             passed: Vec::new(),
@@ -124,7 +127,12 @@ impl Connection {
     }
 
     /// Puts one message in line, which `write` writes as a line.
-    pub fn message(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+    pub fn message(&mut self, mut write: impl FnMut(&mut Vec<u8>)) {
+        self.message_by(&mut write);
+    }
+
+    /// The same by reference: one for all messages.
+    pub fn message_by(&mut self, write: &mut dyn FnMut(&mut Vec<u8>)) {
         let start = self.out.len();
         match self.framing {
             Framing::Lines => write(&mut self.out),
@@ -138,6 +146,12 @@ impl Connection {
         if self.broken {
             self.out.truncate(start);
         }
+    }
+
+    /// Puts as many messages in line as `write` finds, up to the length that it is given; what it says.
+    pub fn messages(&mut self, most: usize, write: impl FnOnce(&mut Vec<u8>, usize) -> usize) -> usize {
+        let limit = (self.out.len() + most).min(self.sent + OUTPUT_LIMIT);
+        write(&mut self.out, limit)
     }
 
     /// Puts a frame of output in line.

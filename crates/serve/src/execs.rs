@@ -5,22 +5,25 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use plan::Limit;
 use sys::event::epoll::EventFlags;
-use sys::fd::{AsFd, BorrowedFd, OwnedFd};
+use sys::fd::{AsFd, OwnedFd};
 use sys::io::ioctl_fionbio;
 use sys::pipe::{PipeFlags, pipe_with};
+use sys::process::{Resource, Rlimit};
 use sys::strerror::describe;
-use sys::time::{ClockId, clock_gettime};
 use wire::{Exec, ExecId, Output, Stdin, answer};
 
 use crate::connection::Manner;
 use crate::group::wants_limits;
 use crate::inlet::{Inlet, Wrote};
+use crate::journal::Note;
 use crate::key::Key;
+use crate::ordered::hash;
 use crate::outlet::{Allowance, Outlet};
 use crate::poll::Source;
 use crate::server::Server;
-use crate::session::{Label, Session, Terms};
+use crate::session::{Label, Remains, Session, Terms};
 use crate::start::{Ground, NotStarted, start};
 use crate::terminal::{END_OF_INPUT, Terminal};
 use crate::timers::{MILLISECOND, now};
@@ -28,7 +31,8 @@ use crate::watcher::Wants;
 
 /// The ends of a command's streams: the command's own, and ours.
 struct Streams {
-    theirs: [OwnedFd; 3],
+    /// `None`: the null device.
+    theirs: [Option<OwnedFd>; 3],
     stdin: Option<OwnedFd>,
     outlets: [Outlet; 2],
     terminal: Option<OwnedFd>,
@@ -38,9 +42,12 @@ impl Server {
     pub(crate) fn exec(&mut self, key: Key, exec: Exec) {
         let wants = if exec.events { Wants::Events } else { Wants::Base };
         if let Some(id) = &exec.id
-            && let Some(found) = self.ids.get(id).copied()
+            && let Some(found) = self.session_of(id)
         {
             // The caller's key makes a repeat harmless: the command runs once.
+            if exec.detach {
+                return self.answer_detached(key, found, wants);
+            }
             let watcher = self.watcher(key, exec.output, wants);
             return self.follow(found, watcher, [None, None]);
         }
@@ -81,13 +88,22 @@ impl Server {
         let mark = crate::tree::mark(self.serial);
         let passed = self.connections.get_mut(key).map(|client| core::mem::take(&mut client.passed));
         let streams = self.streams(exec, passed.unwrap_or_default())?;
-        let standard: [BorrowedFd<'_>; 3] = streams.theirs.each_ref().map(AsFd::as_fd);
-        let ground = Ground { environment: &self.settings.environment, ignored: self.ignored };
-        // The child inherits it; see `tree`.
-        let _ = sys::children::set_timer_slack(mark);
-        let begun = now();
+        let standard =
+            streams.theirs.each_ref().map(|own| own.as_ref().or(self.null.as_ref()).map(AsFd::as_fd));
+        let ground =
+            Ground { environment: &self.settings.environment, ignored: self.ignored, nofile: self.nofile() };
+        let (begun, born) = (now(), sys::clock::since_boot());
         let group = self.groups.as_ref().map(|groups| groups.create(self.serial, exec)).transpose()?;
-        let child = match start(&ground, exec, standard, group.as_ref().map(AsFd::as_fd)) {
+        if group.is_none() {
+            // The child inherits it; see `tree`.
+            let _ = sys::children::set_timer_slack(mark);
+        }
+        let started = start(&ground, exec, standard, group.as_ref().map(AsFd::as_fd));
+        if group.is_none() {
+            // 0: as it was. A server is no descendant of its command.
+            let _ = sys::children::set_timer_slack(0);
+        }
+        let child = match started {
             Ok(child) => child,
             Err(error) => {
                 if let (Some(groups), Some(group)) = (&mut self.groups, group) {
@@ -110,12 +126,29 @@ impl Server {
             }
             inlet.end();
         }
+        let label = label(exec);
+        let slot = self.journal.as_mut().and_then(|journal| {
+            journal.note(&Note {
+                id: id.clone(),
+                pid: child.pid.as_raw_pid(),
+                mark,
+                serial: self.serial,
+                server: sys::process::getpid().as_raw_pid(),
+                born: [born, sys::clock::since_boot()],
+                started_at: label.started_at,
+                cmd: label.cmd.clone(),
+                tag: label.tag.clone(),
+            })
+        });
         let session = Session {
             id: id.clone(),
-            is_named: exec.id.is_some(),
+            is_named: exec.id.is_some() || exec.events || exec.detach,
+            remains: if exec.id.is_some() || exec.detach { Remains::Kept } else { Remains::Owed },
+            is_orphan: false,
             pid: child.pid,
+            slot,
             pidfd: Some(child.pidfd),
-            label: label(exec),
+            label,
             terms: Terms::of(exec),
             mark,
             group,
@@ -125,6 +158,7 @@ impl Server {
             terminal,
             allowance: exec.max_output.map(|left| Allowance { left, then: exec.on_limit }),
             watchers: Vec::new(),
+            waiters: Vec::new(),
             started: begun,
             deadline: (exec.timeout_ms > 0).then(|| begun + exec.timeout_ms * MILLISECOND),
             kill_at: None,
@@ -136,7 +170,7 @@ impl Server {
         };
         let pid = session.pid.as_raw_pid();
         let found = self.sessions.insert(session);
-        self.ids.insert(id, found);
+        self.ids.insert(hash(&id), found.bits());
         self.leaders.insert(pid, found);
         self.watch(found);
         self.announce_start(found);
@@ -145,8 +179,14 @@ impl Server {
 
     /// What can be refused before anything is made.
     fn check(&self, exec: &Exec) -> Result<(), NotStarted> {
+        if self.is_stopping {
+            return Err(NotStarted::ours(
+                "exec: everything is being stopped, nothing new is started".to_owned(),
+            ));
+        }
         let allowed = &self.settings.allowed_variables;
-        if let Some(name) = exec.env.refused.iter().find(|name| !allowed.contains(name)) {
+        let is_allowed = |name: &&String| allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(name));
+        if let Some(name) = exec.env.refused.iter().find(|name| !is_allowed(name)) {
             return Err(NotStarted::ours(format!(
                 "exec: the field \"env\" may not set {name}, which makes programs load other code"
             )));
@@ -159,11 +199,16 @@ impl Server {
         Ok(())
     }
 
+    fn nofile(&self) -> Option<Limit> {
+        let Rlimit { current: soft, maximum: hard } = self.settings.nofile?;
+        Some(Limit { resource: Resource::Nofile, soft, hard })
+    }
+
     fn new_id(&mut self) -> ExecId {
         loop {
             let id = ExecId::new(&format!("exec-{}", self.serial));
             match id {
-                Some(id) if !self.ids.contains_key(&id) => return id,
+                Some(id) if self.session_of(&id).is_none() => return id,
                 _ => self.serial += 1,
             }
         }
@@ -179,13 +224,13 @@ impl Server {
                 ))
             })?;
             let outlets = [Outlet::new(None), Outlet::new(None)];
-            return Ok(Streams { theirs, stdin: None, outlets, terminal: None });
+            return Ok(Streams { theirs: theirs.map(Some), stdin: None, outlets, terminal: None });
         }
         if let Some(pty) = &exec.pty {
             let words = |errno| NotStarted::ours(format!("open a terminal: {}", describe(errno)));
             let Terminal { theirs, ours: [output, input, terminal] } = Terminal::open(pty).map_err(words)?;
             return Ok(Streams {
-                theirs,
+                theirs: theirs.map(Some),
                 stdin: (exec.stdin != Stdin::Empty).then_some(input),
                 outlets: [Outlet::terminal(output), Outlet::new(None)],
                 terminal: Some(terminal),
@@ -196,7 +241,7 @@ impl Server {
             Stdin::Bytes(_) | Stdin::Open => {
                 let (reading, writing) = pipe_with(PipeFlags::CLOEXEC).map_err(words)?;
                 ioctl_fionbio(&writing, true).map_err(words)?;
-                (reading, Some(writing))
+                (Some(reading), Some(writing))
             }
         };
         let output = || match exec.output {
@@ -204,7 +249,7 @@ impl Server {
             _ => {
                 let (reading, writing) = pipe_with(PipeFlags::CLOEXEC)?;
                 ioctl_fionbio(&reading, true)?;
-                Ok((Some(reading), writing))
+                Ok((Some(reading), Some(writing)))
             }
         };
         let ((from_out, out), (from_err, err)) = (output().map_err(words)?, output().map_err(words)?);
@@ -212,12 +257,11 @@ impl Server {
         Ok(Streams { theirs: [reading, out, err], stdin, outlets, terminal: None })
     }
 
-    /// A descriptor that gives an end of file: the null device, or where there is none a pipe that nobody
-    /// writes to.
-    fn nothing(&self) -> sys::Result<OwnedFd> {
+    /// What gives an end of file: the null device (`None`), or where there is none a pipe that nobody writes to.
+    fn nothing(&self) -> sys::Result<Option<OwnedFd>> {
         match &self.null {
-            Some(null) => sys::io::fcntl_dupfd_cloexec(null, 3),
-            None => pipe_with(PipeFlags::CLOEXEC).map(|(reading, _)| reading),
+            Some(_) => Ok(None),
+            None => pipe_with(PipeFlags::CLOEXEC).map(|(reading, _)| Some(reading)),
         }
     }
 
@@ -298,6 +342,6 @@ fn label(exec: &Exec) -> Label {
         cmd,
         tag: exec.tag.clone(),
         user: exec.user.as_ref().map_or_else(|| "".to_owned(), |user| user.user.clone()),
-        started_at: clock_gettime(ClockId::Realtime).tv_sec.unsigned_abs(),
+        started_at: sys::clock::seconds_since_1970(),
     }
 }

@@ -14,7 +14,7 @@ use crate::machine::Frozen;
 use crate::start::NotStarted;
 
 /// How long the loop waits for processes to stand still: they do within microseconds, or sleep in the kernel.
-const PATIENCE: Duration = Duration::from_millis(20);
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// The groups of a server's commands.
 #[derive(Debug)]
@@ -33,8 +33,14 @@ impl Groups {
     pub fn create(&self, serial: u64, exec: &Exec) -> Result<Group, NotStarted> {
         let limits = limits(exec).map_err(NotStarted::ours)?;
         let us = sys::process::getpid().as_raw_pid();
-        let name = Name::new(&format!("exec-{us}-{serial}")).map_err(|error| words(&error))?;
+        let name = Name::new(&name(us, serial)).map_err(|error| words(&error))?;
         self.parent.create(&name, &limits).map_err(|error| words(&error))
+    }
+
+    /// The group of an exec that another server has made.
+    pub fn find(&self, server: i32, serial: u64) -> Option<Group> {
+        let name = Name::new(&name(server, serial)).ok()?;
+        Group::open(self.parent.as_fd(), &name).ok()
     }
 
     /// Removes a group, now or when the last of its processes has ended.
@@ -43,6 +49,10 @@ impl Groups {
         let parent = self.parent.as_fd();
         self.leftovers.retain(|group| group.remove(parent, Duration::ZERO).is_err());
     }
+}
+
+fn name(server: i32, serial: u64) -> String {
+    format!("exec-{server}-{serial}")
 }
 
 fn words(error: &dyn core::fmt::Display) -> NotStarted {

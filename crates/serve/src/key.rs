@@ -24,7 +24,7 @@ impl Key {
     }
 }
 
-/// A store whose places are used again.
+/// A store whose places are used again. Its functions are called and not copied to each of their many callers.
 #[derive(Debug)]
 pub struct Slab<T> {
     places: Vec<(u32, Option<T>)>,
@@ -41,6 +41,7 @@ impl<T> Slab<T> {
         self.places.len() - self.free.len()
     }
 
+    #[inline(never)]
     pub fn insert(&mut self, thing: T) -> Key {
         if let Some(index) = self.free.pop() {
             let (generation, place) = &mut self.places[index as usize];
@@ -53,16 +54,19 @@ impl<T> Slab<T> {
         Key { index, generation: 0 }
     }
 
+    #[inline(never)]
     pub fn get(&self, key: Key) -> Option<&T> {
         let (generation, place) = self.places.get(key.index as usize)?;
         place.as_ref().filter(|_| *generation == key.generation)
     }
 
+    #[inline(never)]
     pub fn get_mut(&mut self, key: Key) -> Option<&mut T> {
         let (generation, place) = self.places.get_mut(key.index as usize)?;
         place.as_mut().filter(|_| *generation == key.generation)
     }
 
+    #[inline(never)]
     pub fn remove(&mut self, key: Key) -> Option<T> {
         let (generation, place) = self.places.get_mut(key.index as usize)?;
         let thing = place.take_if(|_| *generation == key.generation)?;

@@ -1,10 +1,36 @@
 //! What the program that embeds the server does for it.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use sys::fd::BorrowedFd;
+use sys::reap::End;
 use wire::json::Object;
 use wire::{Resume, Shutdown, SignalNumber};
+
+/// What a machine has learnt.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum News {
+    /// An orphan has been reaped.
+    Reaped {
+        /// What its pid was.
+        pid: i32,
+        /// How it ended.
+        end: End,
+    },
+    /// Everything is to end: no more clients, no more commands; [`crate::Server::run`] returns when no command
+    /// is left and all is sent.
+    Stopping,
+}
+
+/// Whether orphans are watched.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Watch {
+    /// Each is to be told of.
+    On,
+    /// None needs to be.
+    Off,
+}
 
 /// What a machine answers to a request: done, or why not, in words for the client.
 pub type Done = Result<(), String>;
@@ -52,9 +78,17 @@ pub trait Machine {
         None
     }
 
-    /// The descriptor is readable, or has hung up.
-    fn ready(&mut self) -> Next {
+    /// The descriptor is readable, or has hung up. What is new is added to `news`.
+    fn ready(&mut self, news: &mut Vec<News>) -> Next {
+        let _ = news;
         Next::Serve
+    }
+
+    /// Whether somebody wants to hear of each orphan that is reaped: called when the first client subscribes to
+    /// events, and when the last one has gone. A server that has found execs of a predecessor wants it until they
+    /// have ended.
+    fn watch_orphans(&mut self, watch: Watch) {
+        let _ = watch;
     }
 }
 

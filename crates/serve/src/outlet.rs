@@ -63,7 +63,7 @@ impl Outlet {
     }
 
     /// Reads once, as much as there is room for.
-    pub fn read(&mut self, scratch: &mut [u8], allowance: Option<&mut Allowance>) -> Read {
+    pub fn read(&mut self, poll: &Poll, scratch: &mut [u8], allowance: Option<&mut Allowance>) -> Read {
         let Some(pipe) = &self.pipe else { return Read::End };
         let mut limit = self.room().min(scratch.len());
         if let Some(Allowance { left, then: OnLimit::StopReading }) = allowance.as_deref() {
@@ -74,14 +74,14 @@ impl Outlet {
         }
         let count = match sys::io::read(pipe, &mut scratch[..limit]) {
             Ok(0) => {
-                self.pipe = None;
+                self.close(poll);
                 return Read::End;
             }
             Ok(count) => count,
             Err(Errno::AGAIN | Errno::INTR) => return Read::Nothing,
             // EIO: the last one has closed a terminal.
             Err(_) => {
-                self.pipe = None;
+                self.close(poll);
                 return Read::End;
             }
         };
@@ -99,26 +99,26 @@ impl Outlet {
         }
     }
 
-    /// The process has ended: what is in the pipe now is its last output.
+    /// The process has ended, and its output has been read as far as there is room: what is in the pipe yet is the
+    /// last of it.
     pub fn set_barrier(&mut self) {
-        if self.is_terminal {
+        let waiting = match &self.pipe {
             // What the kernel still holds for a terminal it tells only by being read.
-            return;
-        }
-        let waiting = self.pipe.as_ref().map_or(Ok(0), sys::io::ioctl_fionread).unwrap_or(0);
+            Some(_) if self.is_terminal && self.room() == 0 => return,
+            Some(pipe) if !self.is_terminal => sys::io::ioctl_fionread(pipe).unwrap_or(0),
+            _ => 0,
+        };
         self.barrier = Some(self.ring.end() + waiting);
-    }
-
-    /// A terminal has been read until there was nothing more.
-    pub fn set_terminal_barrier(&mut self) {
-        if self.is_terminal && self.room() > 0 {
-            self.barrier = Some(self.ring.end());
-        }
     }
 
     /// Whether all that the process itself wrote has been read.
     pub fn has_reached_barrier(&self) -> bool {
         self.is_closed() || self.barrier.is_some_and(|barrier| self.ring.end() >= barrier)
+    }
+
+    /// Whether it is not read because nobody takes what there is: its silence says nothing then.
+    pub fn is_held(&self) -> bool {
+        self.pipe.is_some() && self.room() == 0
     }
 
     /// Watches the pipe while there is room, and leaves it alone else.
@@ -137,9 +137,15 @@ impl Outlet {
         }
     }
 
-    /// Follows it no longer.
-    pub fn close(&mut self) {
-        self.pipe = None;
+    /// Follows it no longer. A terminal is open under other descriptors too, for input and for its size: as long as
+    /// it is, closing this one alone would leave its end to be reported for ever (epoll(7)).
+    pub fn close(&mut self, poll: &Poll) {
+        if let Some(pipe) = self.pipe.take()
+            && self.is_watched
+            && self.is_terminal
+        {
+            poll.remove(pipe);
+        }
         self.is_watched = false;
     }
 }

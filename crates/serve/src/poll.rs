@@ -20,6 +20,7 @@ pub enum Source {
     Stdin(Key),
     Signals,
     Machine,
+    Dial,
 }
 
 impl Source {
@@ -33,6 +34,7 @@ impl Source {
             Self::Stdin(key) => (5, key.bits()),
             Self::Signals => (6, 0),
             Self::Machine => (7, 0),
+            Self::Dial => (8, 0),
         };
         kind << 56 | rest
     }
@@ -47,7 +49,8 @@ impl Source {
             4 => Self::Stderr(key),
             5 => Self::Stdin(key),
             6 => Self::Signals,
-            _ => Self::Machine,
+            7 => Self::Machine,
+            _ => Self::Dial,
         }
     }
 }

@@ -1,11 +1,12 @@
 //! Processes as proc(5) shows them.
 
+use alloc::collections::BinaryHeap;
 use alloc::format;
 use alloc::vec::Vec;
 use core::mem::MaybeUninit;
 
 use sys::fd::OwnedFd;
-use sys::fs::{CWD, Mode, OFlags, RawDir, openat};
+use sys::fs::{Access, AtFlags, CWD, Mode, OFlags, RawDir, accessat, openat, statat};
 use sys::process::Pid;
 use sys::{Errno, Result};
 
@@ -50,7 +51,13 @@ impl Stat {
 }
 
 /// A decimal number.
-pub fn number<N: core::str::FromStr>(text: &[u8]) -> Option<N> {
+pub fn number<N: TryFrom<i64>>(text: &[u8]) -> Option<N> {
+    N::try_from(decimal(text)?).ok()
+}
+
+/// The same; no number of proc(5) that is looked at here needs more than 63 bits.
+#[inline(never)]
+fn decimal(text: &[u8]) -> Option<i64> {
     core::str::from_utf8(text).ok()?.parse().ok()
 }
 
@@ -59,7 +66,7 @@ pub fn read(path: &str, limit: usize) -> Result<Vec<u8>> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY;
     let file: OwnedFd = openat(CWD, path, flags, Mode::empty())?;
     let mut text = Vec::new();
-    let mut piece = [0u8; 1024];
+    let mut piece = [0u8; 4096];
     while text.len() < limit {
         match sys::io::read(&file, &mut piece) {
             Ok(0) => break,
@@ -74,7 +81,51 @@ pub fn read(path: &str, limit: usize) -> Result<Vec<u8>> {
 
 /// What the kernel says of one process; `None` where it is gone.
 pub fn stat(pid: i32) -> Option<Stat> {
-    Stat::parse(&read(&format!("/proc/{pid}/stat"), 4096).ok()?)
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY;
+    let file: OwnedFd = openat(CWD, format!("/proc/{pid}/stat"), flags, Mode::empty()).ok()?;
+    // One read: the line has at most 52 numbers of 20 digits and a name of 64 bytes.
+    let mut line = [0; 1280];
+    let count = sys::io::read(&file, &mut line).ok()?;
+    Stat::parse(&line[..count])
+}
+
+/// Whether the kernel tells the children of processes.
+pub fn tells_children() -> bool {
+    let us = sys::process::getpid().as_raw_pid();
+    let path = format!("/proc/{us}/task/{us}/children");
+    accessat(CWD, path, Access::READ_OK, AtFlags::empty()).is_ok()
+}
+
+/// The children of a process, zombies included: each belongs to the thread that has made it.
+pub fn children(pid: i32) -> Vec<i32> {
+    let tasks = format!("/proc/{pid}/task");
+    // A directory has a link for itself, one from above, and one for each thread.
+    match statat(CWD, &tasks, AtFlags::empty()) {
+        Ok(stat) if stat.st_nlink == 3 => children_of(pid, pid),
+        _ => {
+            let threads = numbers(&tasks).unwrap_or_default();
+            threads.into_iter().flat_map(|thread| children_of(pid, thread)).collect()
+        }
+    }
+}
+
+fn children_of(pid: i32, thread: i32) -> Vec<i32> {
+    let text = read(&format!("/proc/{pid}/task/{thread}/children"), 8 << 20).unwrap_or_default();
+    text.split(|byte| *byte == b' ').filter_map(number).collect()
+}
+
+/// The entries of a directory that are numbers.
+fn numbers(path: &str) -> Result<Vec<i32>> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let directory = openat(CWD, path, flags, Mode::empty())?;
+    let mut space = Vec::with_capacity(8192);
+    space.resize(8192, MaybeUninit::uninit());
+    let mut entries = RawDir::new(&directory, &mut space);
+    let mut found = Vec::new();
+    while let Some(entry) = entries.next() {
+        found.extend(number::<i32>(entry?.file_name().to_bytes()));
+    }
+    Ok(found)
 }
 
 /// Every process that can be seen, in the order of pids.
@@ -82,18 +133,9 @@ pub fn stat(pid: i32) -> Option<Stat> {
 /// # Errors
 /// ENOENT without /proc.
 pub fn all() -> Result<Vec<Stat>> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let proc = openat(CWD, c"/proc", flags, Mode::empty())?;
-    let mut space = Vec::with_capacity(8192);
-    space.resize(8192, MaybeUninit::uninit());
-    let mut entries = RawDir::new(&proc, &mut space);
-    let mut found = Vec::new();
-    while let Some(entry) = entries.next() {
-        let Some(pid) = number::<i32>(entry?.file_name().to_bytes()) else { continue };
-        found.extend(stat(pid));
-    }
-    found.sort_unstable_by_key(|process: &Stat| process.pid);
-    Ok(found)
+    // By a heap, which is less code than the sorts of slices.
+    let pids = BinaryHeap::from(numbers("/proc")?).into_sorted_vec();
+    Ok(pids.into_iter().filter_map(stat).collect())
 }
 
 /// A process as a handle that a recycled number cannot deceive: it is opened, and looked at again.

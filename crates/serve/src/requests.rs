@@ -3,9 +3,9 @@
 use alloc::format;
 
 use sys::strerror::describe;
-use wire::{ExecId, Output, Request, Resize, answer};
+use wire::{ExecId, Output, Quoted, Request, Resize, answer};
 
-use crate::connection::{Framing, Manner};
+use crate::connection::Framing;
 use crate::key::Key;
 use crate::machine::{Done, Frozen, Machine};
 use crate::server::Server;
@@ -45,7 +45,9 @@ impl Server {
         }
         match request {
             Request::Ping => {
-                let (pid, uptime) = (sys::process::getpid(), self.uptime_secs());
+                let ours = (sys::process::getpid(), self.started);
+                let (pid, started) = self.settings.speaks_for.unwrap_or(ours);
+                let uptime = now().saturating_sub(started) / 1_000_000_000;
                 let version = core::mem::take(&mut self.settings.version);
                 let pid = u64::from(pid.as_raw_pid().unsigned_abs());
                 self.say(key, |out| answer::pong(out, &version, uptime, pid, FEATURES));
@@ -101,9 +103,9 @@ impl Server {
 
     /// An exec by its key; the client is told where there is none.
     pub(crate) fn find(&mut self, key: Key, id: &ExecId) -> Option<Key> {
-        let found = self.ids.get(id).copied();
+        let found = self.session_of(id);
         if found.is_none() {
-            let text = format!("no exec has the id {:?}", id.as_str());
+            let text = format!("no exec has the id {}", Quoted(id.as_str()));
             self.say(key, |out| answer::error(out, Some(id), &text, Some(125)));
         }
         found
@@ -111,6 +113,16 @@ impl Server {
 
     fn attach(&mut self, key: Key, attach: &wire::Attach) {
         let Some(found) = self.find(key, &attach.id) else { return };
+        let from = [("from_stdout", attach.from_stdout), ("from_stderr", attach.from_stderr)];
+        for (number, (field, from)) in from.into_iter().enumerate() {
+            let end = self.sessions.get(found).map_or(0, |session| session.outlets[number].ring.end());
+            if let Some(from) = from.filter(|from| *from > end) {
+                let text =
+                    format!("attach: the field \"{field}\" is {from}, and the stream has {end} bytes so far");
+                self.say(key, |out| answer::error(out, Some(&attach.id), &text, Some(125)));
+                return;
+            }
+        }
         let mut watcher = self.watcher(key, attach.output, Wants::Events);
         watcher.follows = attach.follow;
         self.follow(found, watcher, [attach.from_stdout, attach.from_stderr]);
@@ -163,11 +175,11 @@ impl Server {
         let group = self.sessions.get(found).and_then(|session| session.group.as_ref());
         let done = match group {
             Some(group) => crate::group::freeze(group, to),
-            None => Err(format!("freeze, thaw: exec {:?} has no cgroup of its own", id.as_str())),
+            None => Err(format!("freeze, thaw: exec {} has no cgroup of its own", Quoted(id.as_str()))),
         };
-        self.say(key, |out| match done {
+        self.say(key, |out| match &done {
             Ok(()) => answer::ok(out, Some(id)),
-            Err(why) => answer::error(out, Some(id), &why, Some(125)),
+            Err(why) => answer::error(out, Some(id), why, Some(125)),
         });
     }
 
@@ -178,22 +190,11 @@ impl Server {
         let done = match terminal {
             Some(terminal) => crate::terminal::resize(terminal, resize)
                 .map_err(|errno| format!("resize: {}", describe(errno))),
-            None => Err(format!("resize: exec {:?} has no terminal", id.as_str())),
+            None => Err(format!("resize: exec {} has no terminal", Quoted(id.as_str()))),
         };
-        self.say(key, |out| match done {
+        self.say(key, |out| match &done {
             Ok(()) => answer::ok(out, Some(id)),
-            Err(why) => answer::error(out, Some(id), &why, Some(125)),
+            Err(why) => answer::error(out, Some(id), why, Some(125)),
         });
-    }
-
-    fn subscribe(&mut self, key: Key) {
-        if let Some(connection) = self.connections.get_mut(key) {
-            if !connection.subscribed {
-                self.subscribers.push(key);
-            }
-            connection.subscribed = true;
-            connection.manner = Manner::Extended;
-        }
-        self.say(key, |out| answer::ok(out, None));
     }
 }

@@ -1,21 +1,25 @@
 //! The state, and the loop.
 
-use alloc::collections::{BTreeMap, VecDeque};
-use alloc::vec;
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use sys::Result;
 use sys::event::epoll::EventFlags;
 use sys::fd::{AsFd, OwnedFd};
+use sys::pages::Pages;
 use sys::signals::SignalSet;
 use wire::ExecId;
 
 use crate::connection::Connection;
+use crate::dial::Dial;
 use crate::group::Groups;
+use crate::journal::Journal;
 use crate::key::{Key, Slab};
-use crate::machine::{Machine, Next};
+use crate::machine::{Machine, News, Next, Watch};
+use crate::ordered::{Ordered, Pids, hash};
 use crate::poll::{Poll, Source};
 use crate::session::Session;
+use crate::supervise::LAST_WORDS;
 use crate::timers::{Due, Instant, Timers, now};
 use crate::{Listener, Orphans, Settings};
 
@@ -24,6 +28,14 @@ const SCRATCH: usize = 65_536;
 
 const SIGPIPE: i32 = 13;
 const SIGCHLD: i32 = 17;
+
+/// What walks down trees need to know, without the rest of the server.
+macro_rules! kin {
+    ($server:ident) => {
+        $crate::tree::Kin { leaders: &$server.leaders, orphans: $server.settings.orphans }
+    };
+}
+pub(crate) use kin;
 
 /// A server and all that it knows.
 #[derive(Debug)]
@@ -35,29 +47,40 @@ pub struct Server {
     /// Connections that have not asked for anything yet, the oldest first.
     pub(crate) fresh: VecDeque<Key>,
     pub(crate) sessions: Slab<Session>,
-    pub(crate) ids: BTreeMap<ExecId, Key>,
+    /// Hashes of execs' keys, with where the sessions are.
+    pub(crate) ids: Ordered,
     /// Commands that have not been reaped, by pid.
-    pub(crate) leaders: BTreeMap<i32, Key>,
+    pub(crate) leaders: Pids,
     /// Sessions that are over and kept for who asks later, the oldest first.
     pub(crate) ended: VecDeque<Key>,
-    /// Who waits for the end of which exec.
-    pub(crate) waiting: BTreeMap<ExecId, Vec<Key>>,
     /// Who hears of everything.
     pub(crate) subscribers: Vec<Key>,
     pub(crate) timers: Timers,
-    pub(crate) scratch: Vec<u8>,
+    pub(crate) scratch: Pages,
     /// Connections with something to send, or to be looked at after this round.
     pub(crate) dirty: Vec<Key>,
     /// Read by commands that get nothing to read; `None` where there is no null device.
     pub(crate) null: Option<OwnedFd>,
-    /// Given up when descriptors are exhausted, to be able to refuse a client.
-    pub(crate) spare: Option<OwnedFd>,
+    /// Given up when descriptors are exhausted, for what must go on all the same.
+    pub(crate) reserve: Vec<OwnedFd>,
     pub(crate) ignored: SignalSet,
     pub(crate) groups: Option<Groups>,
     pub(crate) uid: u32,
     pub(crate) started: Instant,
     pub(crate) serial: u64,
     pub(crate) reaped: u64,
+    pub(crate) journal: Option<Journal>,
+    pub(crate) dial: Option<Dial>,
+    /// Execs of a predecessor that run, by pid.
+    pub(crate) orphaned: Pids,
+    /// How many execs of a predecessor there were, where there was one.
+    pub(crate) restarted: Option<u64>,
+    /// What the machine was told.
+    pub(crate) watch: Watch,
+    /// Everything is to end.
+    pub(crate) is_stopping: bool,
+    /// When it ends at the latest.
+    pub(crate) end: Option<Instant>,
     orphans: Option<OwnedFd>,
 }
 
@@ -66,22 +89,22 @@ impl Server {
     /// start with nothing blocked.
     ///
     /// # Errors
-    /// Those of epoll_create1(2), signalfd(2) and prctl(2).
+    /// Those of epoll_create1(2), signalfd(2), mmap(2) and prctl(2).
     pub fn new(mut settings: Settings, listeners: Vec<Listener>) -> Result<Self> {
         settings.complete();
         let groups = settings.groups.take().map(Groups::new);
+        let dial = settings.dial.map(Dial::new);
         let poll = Poll::new()?;
         for (number, listener) in listeners.iter().enumerate() {
             poll.add(&listener.socket, Source::Listener(number as u32), EventFlags::IN)?;
         }
-        let before = sys::signals::block(SignalSet::EMPTY)?;
         let orphans = match settings.orphans {
             Orphans::Others => {
-                sys::signals::block(before.with(SIGPIPE))?;
+                sys::signals::block_too(SignalSet::EMPTY.with(SIGPIPE))?;
                 None
             }
             Orphans::Ours => {
-                sys::signals::block(before.with(SIGPIPE).with(SIGCHLD))?;
+                sys::signals::block_too(SignalSet::EMPTY.with(SIGPIPE).with(SIGCHLD))?;
                 sys::process::set_child_subreaper(Some(sys::process::getpid()))?;
                 let signals = sys::signals::descriptor(SignalSet::EMPTY.with(SIGCHLD))?;
                 poll.add(&signals, Source::Signals, EventFlags::IN)?;
@@ -89,32 +112,42 @@ impl Server {
             }
         };
         let null = null_device();
-        let spare = null.as_ref().and_then(|null| sys::io::fcntl_dupfd_cloexec(null, 3).ok());
-        Ok(Self {
+        let mut server = Self {
             settings,
             listeners,
             poll,
             connections: Slab::new(),
             fresh: VecDeque::new(),
             sessions: Slab::new(),
-            ids: BTreeMap::new(),
-            leaders: BTreeMap::new(),
+            ids: Ordered::new(),
+            leaders: Pids::new(),
             ended: VecDeque::new(),
-            waiting: BTreeMap::new(),
             subscribers: Vec::new(),
             timers: Timers::default(),
-            scratch: vec![0; SCRATCH],
+            scratch: Pages::new(SCRATCH)?,
             dirty: Vec::new(),
             null,
-            spare,
+            reserve: Vec::new(),
             ignored: sys::children::ignored_signals(),
             groups,
             uid: sys::process::geteuid().as_raw(),
             started: now(),
             serial: 0,
             reaped: 0,
+            journal: None,
+            dial,
+            orphaned: Pids::new(),
+            restarted: None,
+            watch: Watch::Off,
+            is_stopping: false,
+            end: None,
             orphans,
-        })
+        };
+        server.fill_reserve();
+        if let Some(file) = server.settings.journal.take() {
+            server.recover(file)?;
+        }
+        Ok(server)
     }
 
     /// Serves until the machine says that it is enough. It blocks in one wait, and wakes up for nothing.
@@ -125,7 +158,9 @@ impl Server {
         if let Some(descriptor) = machine.descriptor() {
             self.poll.add(descriptor, Source::Machine, EventFlags::IN)?;
         }
+        self.dial();
         loop {
+            self.settle_watch(machine);
             let count = self.poll.wait(self.timers.sleep())?;
             for number in 0..count {
                 let (source, flags) = self.poll.event(number);
@@ -138,37 +173,89 @@ impl Server {
                 match due {
                     Due::Connection(key) => self.connection_is_due(key),
                     Due::Session(key) => self.session_is_due(key, now),
+                    Due::Dial => self.dial(),
+                    Due::End => return Ok(()),
                 }
             }
+            // Before anybody is told that orphans are watched.
+            self.settle_watch(machine);
             self.flush(machine);
+            if self.is_stopping && self.is_finished() {
+                return Ok(());
+            }
         }
     }
 
     fn take(&mut self, source: Source, flags: EventFlags, machine: &mut dyn Machine) -> Next {
         match source {
-            Source::Listener(number) => self.accept(number as usize),
+            Source::Listener(number) => self.accept(number as usize, machine),
             Source::Connection(key) => self.connection_is_ready(key, flags, machine),
             Source::Process(key) => self.process_has_ended(key),
-            Source::Stdout(key) => self.output_is_ready(key, 0),
-            Source::Stderr(key) => self.output_is_ready(key, 1),
+            Source::Stdout(key) => self.output_is_ready(key, 0, flags),
+            Source::Stderr(key) => self.output_is_ready(key, 1, flags),
             Source::Stdin(key) => self.input_is_ready(key),
             Source::Signals => self.reap_children(),
-            Source::Machine => return machine.ready(),
+            Source::Machine => return self.hear(machine),
+            Source::Dial => self.dial_is_ready(),
         }
         Next::Serve
+    }
+
+    /// What the machine has to say.
+    fn hear(&mut self, machine: &mut dyn Machine) -> Next {
+        let mut news = Vec::new();
+        let next = machine.ready(&mut news);
+        for news in news {
+            match news {
+                News::Reaped { pid, end } => self.orphan_was_reaped(pid, end),
+                News::Stopping => self.stop(),
+            }
+        }
+        next
+    }
+
+    /// Begins to end: nobody new comes in, and nothing new is started.
+    fn stop(&mut self) {
+        self.is_stopping = true;
+        self.listeners.clear();
+        if self.leaders.is_empty() {
+            self.timers.set(Due::End, &mut self.end, Some(now() + LAST_WORDS));
+        }
+    }
+
+    /// The session of an exec.
+    pub(crate) fn session_of(&self, id: &ExecId) -> Option<Key> {
+        let is_its = |key: &Key| self.sessions.get(*key).is_some_and(|session| session.id == *id);
+        self.ids.of(hash(id)).map(Key::from_bits).find(is_its)
+    }
+
+    /// Whether no command is left, and nobody is owed anything.
+    fn is_finished(&self) -> bool {
+        self.leaders.is_empty()
+            && self.connections.iter().all(|(_, client)| client.is_flushed())
+            && self
+                .sessions
+                .iter()
+                .all(|(_, session)| session.watchers.iter().all(|watcher| watcher.exit_sent))
     }
 
     /// Children that have ended: commands, and orphans that have become ours.
     fn reap_children(&mut self) {
         let Some(signals) = &self.orphans else { return };
-        while let Ok(Some(_)) = sys::signals::next(signals.as_fd()) {}
+        // However many have ended, one SIGCHLD is pending at most.
+        if !matches!(sys::signals::next(signals.as_fd()), Ok(Some(_))) {
+            // A descriptor that is ready and cannot be read would be ready for ever.
+            let _ = sys::signals::take(SignalSet::EMPTY.with(SIGCHLD));
+        }
         while let Ok(Some(pid)) = sys::children::any_ended() {
-            match self.leaders.get(&pid) {
-                Some(found) => self.process_has_ended(*found),
-                None if sys::children::reap(pid).is_ok() => self.reaped += 1,
-                None => break,
+            match self.leaders.get(pid) {
+                Some(found) => self.process_has_ended(found),
+                None => match sys::children::reap(pid) {
+                    Ok(end) => self.orphan_was_reaped(pid, end),
+                    Err(_) => break,
+                },
             }
-            if self.leaders.contains_key(&pid) {
+            if self.leaders.contains(pid) {
                 // It cannot be reaped: rather than be asked for ever, it is left to its pidfd.
                 break;
             }

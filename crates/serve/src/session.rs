@@ -8,14 +8,16 @@ use sys::children::{Ended, How};
 use sys::fd::OwnedFd;
 use sys::process::Pid;
 use wire::answer::{Exit, Stream};
-use wire::{Exec, ExecId, OnDisconnect, SignalNumber};
+use wire::{Exec, ExecId, OnDisconnect, SignalNumber, State};
 
+use crate::Orphans;
 use crate::inlet::Inlet;
+use crate::journal::Slot;
 use crate::key::Key;
 use crate::outlet::{Allowance, Outlet};
 use crate::poll::{Poll, Source};
 use crate::timers::{Instant, MILLISECOND};
-use crate::tree::Root;
+use crate::tree::{Kin, Root};
 use crate::watcher::Watcher;
 
 /// What an exec is told apart by in lists.
@@ -52,15 +54,32 @@ impl Terms {
     }
 }
 
+/// What becomes of an exec's output after its end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Remains {
+    /// It is kept for whoever knows the id, which the caller has chosen.
+    Kept,
+    /// It is kept for the one client that knows the id.
+    Owed,
+    /// That client has got all of it: only the record is kept.
+    Delivered,
+}
+
 /// An exec.
 #[derive(Debug)]
 pub struct Session {
     pub id: ExecId,
-    /// Whether the client chose the id, and so may come back for it.
+    /// Whether a client knows the id, and so may come back for it.
     pub is_named: bool,
+    /// What becomes of its output after its end.
+    pub remains: Remains,
+    /// Whether a predecessor of this server has started it.
+    pub is_orphan: bool,
     pub pid: Pid,
     /// Until it has been reaped.
     pub pidfd: Option<OwnedFd>,
+    /// Where it is noted while it runs.
+    pub slot: Option<Slot>,
     pub label: Label,
     pub terms: Terms,
     pub mark: u32,
@@ -74,6 +93,8 @@ pub struct Session {
     pub terminal: Option<OwnedFd>,
     pub allowance: Option<Allowance>,
     pub watchers: Vec<Watcher>,
+    /// Who waits for its end.
+    pub waiters: Vec<Key>,
     pub started: Instant,
     /// When its time is up.
     pub deadline: Option<Instant>,
@@ -95,36 +116,53 @@ impl Session {
         self.pid.as_raw_nonzero().get() as u64
     }
 
+    /// How it is listed.
+    pub const fn state(&self) -> State {
+        match (&self.exit, self.is_orphan) {
+            (Some(_), _) => State::Exited,
+            (None, true) => State::Orphaned,
+            (None, false) => State::Running,
+        }
+    }
+
     /// What tells its descendants.
-    pub const fn root(&self) -> Root {
-        Root { pid: self.pid, is_held: self.pidfd.is_some(), mark: self.mark }
+    pub const fn root<'l>(&self, kin: Kin<'l>) -> Root<'l> {
+        // Those of a predecessor's commands fell to somebody above when it ended.
+        let orphans = if self.is_orphan { Orphans::Others } else { kin.orphans };
+        let kin = Kin { orphans, ..kin };
+        Root { pid: self.pid, is_held: self.pidfd.is_some(), mark: self.mark, kin }
     }
 
     /// Signals all that descends from it once; how many got it.
-    pub fn signal_tree(&self, number: i32) -> usize {
-        crate::tree::signal(self.root(), number)
+    pub fn signal_tree(&self, kin: Kin<'_>, number: i32) -> usize {
+        crate::tree::signal(self.root(kin), number)
     }
 
     /// Kills all that descends from it.
-    pub fn kill_tree(&self) -> usize {
+    pub fn kill_tree(&self, kin: Kin<'_>) -> usize {
         match &self.group {
             // The kernel misses nobody, and takes one write for all.
             Some(group) if group.kill().is_ok() => 1,
-            _ => crate::tree::kill(self.root()),
+            _ => crate::tree::kill(self.root(kin)),
         }
     }
 
     /// Whether something of its tree is alive.
-    pub fn has_descendants(&self) -> bool {
+    pub fn has_descendants(&self, kin: Kin<'_>) -> bool {
         match self.group.as_ref().map(Group::events) {
             Some(Ok(events)) => events.populated,
-            _ => !crate::tree::members(self.root()).is_empty(),
+            _ => !crate::tree::members(self.root(kin)).is_empty(),
         }
     }
 
     /// Whether its process has ended and nothing more will come from its pipes.
     pub fn is_over(&self) -> bool {
         self.exit.is_some() && self.outlets.iter().all(Outlet::is_closed) && self.kill_at.is_none()
+    }
+
+    /// Whether an output is followed whose silence would end that.
+    pub fn may_fall_silent(&self) -> bool {
+        self.outlets.iter().any(|outlet| !outlet.is_closed() && !outlet.is_held())
     }
 
     /// Signals its process alone.
@@ -134,12 +172,12 @@ impl Session {
     }
 
     /// Signals its process group; after the process's own end, what is left of the group.
-    pub fn signal_group(&self, signal: SignalNumber) -> sys::Result<()> {
+    pub fn signal_group(&self, kin: Kin<'_>, signal: SignalNumber) -> sys::Result<()> {
         if let Some(pidfd) = &self.pidfd {
             return sys::children::signal_group(pidfd, self.pid, signal.get());
         }
         let group = self.pid.as_raw_pid();
-        let members = crate::tree::members(self.root());
+        let members = crate::tree::members(self.root(kin));
         let members: Vec<_> = members.iter().filter(|member| member.group == group).collect();
         for member in &members {
             if let Some(fd) = crate::proc::open(member) {
@@ -158,13 +196,16 @@ impl Session {
             // Somebody else has reaped it: its code is lost, its end is not.
             Err(_) => Ended { how: How::Code(255), user_ms: 0, system_ms: 0, max_rss_kb: 0 },
         };
+        self.note_end(ended, now);
+        true
+    }
+
+    /// Its process is no more.
+    pub fn note_end(&mut self, ended: Ended, now: Instant) {
         let (code, signal) = match ended.how {
             How::Code(code) => (code, None),
             How::Signal(number) => (128u8.saturating_add(number.unsigned_abs() as u8), Some(number)),
         };
-        for outlet in &mut self.outlets {
-            outlet.set_barrier();
-        }
         self.inlet.close();
         self.pidfd = None;
         self.deadline = None;
@@ -181,8 +222,8 @@ impl Session {
             truncated: self.truncated,
             usage: [ended.user_ms, ended.system_ms, ended.max_rss_kb],
             left: 0,
+            error: None,
         });
-        true
     }
 
     /// Where each output stands towards its readers: forgets what nobody needs, and reads on where there is

@@ -4,6 +4,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use cgroup::Parent;
+use sys::fd::OwnedFd;
+use sys::process::{Pid, Rlimit};
 use wire::Words;
 
 /// What a server is told when it starts.
@@ -11,16 +13,28 @@ use wire::Words;
 pub struct Settings {
     /// What `pong` says.
     pub version: String,
+    /// The process that the server speaks for, and when that started on the monotonic clock: what `pong` says too,
+    /// where it is not the server itself.
+    pub speaks_for: Option<(Pid, u64)>,
     /// The variables that every command gets unless its request replaces them, as `NAME=VALUE`.
     pub environment: Words,
     /// Users that may connect, besides root and the server's own.
     pub allowed_users: Vec<u32>,
     /// Variables that requests may set although they are refused by default.
     pub allowed_variables: Vec<String>,
+    /// A machine and a port of it to which the server connects by itself, and again when that connection has ended
+    /// (vsock(7)).
+    pub dial: Option<(u32, u32)>,
     /// The cgroup in which every command gets one of its own, where there is cgroup v2.
     pub groups: Option<Parent>,
     /// Who reaps the orphans that commands leave behind.
     pub orphans: Orphans,
+    /// A file without a name (memfd_create(2)) in which running commands are noted. Where somebody keeps it, and
+    /// gives it to the next server, that one knows them.
+    pub journal: Option<OwnedFd>,
+    /// The limit on descriptors that commands get unless their request says another (RLIMIT_NOFILE), where it is
+    /// not the server's own.
+    pub nofile: Option<Rlimit>,
 }
 
 /// Who reaps the orphans that commands leave behind.

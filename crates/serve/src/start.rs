@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use core::ffi::CStr;
 
 use plan::{Execute, Limit};
-use spawn::{Caller, Launch, Others, Pause, Plan, Step, Stopped};
+use spawn::{Caller, Launch, Memory, Others, Pause, Plan, Step, Stopped};
 use sys::clone::{Child, Namespaces};
 use sys::exec::Argument;
 use sys::fd::{BorrowedFd, OwnedFd};
@@ -15,7 +15,7 @@ use sys::fs::{AtFlags, CWD, FileType, statat};
 use sys::privilege::Capabilities;
 use sys::process::{Gid, Resource};
 use sys::signals::SignalSet;
-use wire::{EnvironmentMode, Exec, ResourceLimit, Words};
+use wire::{EnvironmentMode, Exec, Quoted, ResourceLimit, Words};
 
 use crate::accounts::{self, Account};
 
@@ -42,13 +42,15 @@ pub struct Ground<'s> {
     pub environment: &'s Words,
     /// Signals that the server ignores, and no command should.
     pub ignored: SignalSet,
+    /// The limit on descriptors, where it is not the server's own.
+    pub nofile: Option<Limit>,
 }
 
 /// Starts a command with these descriptors, in this cgroup.
 pub fn start(
     ground: &Ground<'_>,
     exec: &Exec,
-    standard: [BorrowedFd<'_>; 3],
+    standard: [Option<BorrowedFd<'_>>; 3],
     cgroup: Option<BorrowedFd<'_>>,
 ) -> Outcome<Child> {
     let account = exec.user.as_ref().map(accounts::find).transpose().map_err(NotStarted::ours)?;
@@ -70,6 +72,7 @@ pub fn start(
     if let Some(score) = &score {
         steps.push(Step::WriteProc { path: c"self/oom_score_adj", value: score });
     }
+    steps.extend(ground.nofile.map(Step::Limit));
     for limit in &exec.rlimits {
         steps.push(Step::Limit(resource_limit(limit)?));
     }
@@ -90,8 +93,9 @@ pub fn start(
         plan: Plan { steps: &steps },
         namespaces: Namespaces::NONE,
         cgroup,
-        standard: standard.map(Some),
+        standard,
         others: Others::Keep,
+        memory: Memory::Borrowed,
     };
     spawn::start(&launch, &mut NoPauses).map_err(|stopped| match stopped {
         Stopped::Plan(error) => NotStarted { text: error.to_string(), code: error.code() },
@@ -190,11 +194,16 @@ fn find(exec: &Exec, path: Option<&[u8]>) -> Outcome<CString> {
     }
     let shown = exec.cmd.to_string_lossy();
     Err(match found {
-        Some(file) => {
-            NotStarted { text: format!("{shown:?}: {} is not executable", file.to_string_lossy()), code: 126 }
-        }
+        Some(file) => NotStarted {
+            text: format!("{}: {} is not executable", Quoted(&shown), file.to_string_lossy()),
+            code: 126,
+        },
         None => NotStarted {
-            text: format!("{shown:?}: command not found in PATH ({})", String::from_utf8_lossy(path)),
+            text: format!(
+                "{}: command not found in PATH ({})",
+                Quoted(&shown),
+                String::from_utf8_lossy(path)
+            ),
             code: 127,
         },
     })
@@ -216,7 +225,10 @@ fn identity_steps<'s>(
     let mut ambient = Capabilities(0);
     for name in &exec.ambient {
         let Some(capability) = Capabilities::named(name) else {
-            return Err(NotStarted::ours(format!("exec: the field \"ambient\" has no capability {name:?}")));
+            return Err(NotStarted::ours(format!(
+                "exec: the field \"ambient\" has no capability {}",
+                Quoted(name)
+            )));
         };
         ambient = ambient.with(capability);
     }
@@ -259,7 +271,7 @@ const RESOURCES: [(&str, Resource); 16] = [
 fn resource_limit(limit: &ResourceLimit) -> Outcome<Limit> {
     let known = RESOURCES.iter().find(|(name, _)| *name == limit.name);
     let Some((_, resource)) = known else {
-        let text = format!("exec: the field \"rlimits\" has the unknown limit {:?}", limit.name);
+        let text = format!("exec: the field \"rlimits\" has the unknown limit {}", Quoted(&limit.name));
         return Err(NotStarted::ours(text));
     };
     Ok(Limit { resource: *resource, soft: limit.soft, hard: limit.hard })

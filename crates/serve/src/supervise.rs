@@ -2,25 +2,38 @@
 
 use alloc::format;
 
+use sys::event::epoll::EventFlags;
 use wire::{OnLimit, answer};
 
 use crate::connection::Manner;
 use crate::key::Key;
+use crate::ordered::hash;
 use crate::outlet::{Outlet, Read};
-use crate::server::Server;
-use crate::timers::{Due, Instant, now};
+use crate::server::{Server, kin};
+use crate::session::Remains;
+use crate::timers::{Due, Instant, MILLISECOND, now};
+use crate::tree::Root;
 use crate::watcher::Wants;
 
 /// How many ended execs are remembered.
 const MAX_ENDED: usize = 1024;
 /// How many bytes of their output, all together.
 const MAX_KEPT: usize = 8 << 20;
+/// How long clients have to read what is owed to them when everything ends.
+pub const LAST_WORDS: Instant = 1000 * MILLISECOND;
 /// Reads of one stream before others get their turn.
 const TURN: usize = 4;
 
 impl Server {
     /// A command has written, or closed an output.
-    pub(crate) fn output_is_ready(&mut self, found: Key, number: usize) {
+    pub(crate) fn output_is_ready(&mut self, found: Key, number: usize, flags: EventFlags) {
+        if !flags.contains(EventFlags::IN)
+            && let Some(session) = self.sessions.get_mut(found)
+        {
+            // It has been closed and is empty: there is nothing to read.
+            session.outlets[number].close(&self.poll);
+            return self.advance(found);
+        }
         for _ in 0..TURN {
             if !self.read_output(found, number) {
                 break;
@@ -34,7 +47,7 @@ impl Server {
     fn read_output(&mut self, found: Key, number: usize) -> bool {
         let Some(session) = self.sessions.get_mut(found) else { return false };
         let before = session.outlets[number].ring.end();
-        let read = session.outlets[number].read(&mut self.scratch, session.allowance.as_mut());
+        let read = session.outlets[number].read(&self.poll, &mut self.scratch, session.allowance.as_mut());
         if read == Read::Limit {
             session.truncated = true;
             let kills = session.allowance.is_some_and(|allowance| allowance.then == OnLimit::Kill);
@@ -55,29 +68,47 @@ impl Server {
     pub(crate) fn process_has_ended(&mut self, found: Key) {
         let now = now();
         let Some(session) = self.sessions.get_mut(found) else { return };
+        if session.is_orphan {
+            return self.orphan_has_ended(found);
+        }
         if !session.reap(now) {
             return;
         }
-        self.leaders.remove(&session.pid.as_raw_pid());
+        self.leaders.remove(session.pid.as_raw_pid());
+        self.has_ended(found);
+    }
+
+    /// What follows the end of a process.
+    pub(crate) fn has_ended(&mut self, found: Key) {
+        let (now, kin) = (now(), kin!(self));
+        let Some(session) = self.sessions.get_mut(found) else { return };
+        if let (Some(journal), Some(slot)) = (&mut self.journal, session.slot.take()) {
+            journal.clear(slot);
+        }
         // What was to be ended together with it is gone, or still has its time.
-        if session.kill_at.is_some() && !session.has_descendants() {
+        if session.kill_at.is_some() && !session.has_descendants(kin) {
             session.kill_at = None;
         }
         for number in 0..2 {
             while self.read_output(found, number) {}
         }
         let Some(session) = self.sessions.get_mut(found) else { return };
-        session.outlets[0].set_terminal_barrier();
+        session.outlets.iter_mut().for_each(Outlet::set_barrier);
         if session.outlets.iter().any(|outlet| !outlet.is_closed()) {
-            session.linger_until = Some(now + session.terms.linger);
-            let left = crate::tree::members(session.root()).len() as u64;
-            if let Some(exit) = &mut session.exit {
-                exit.left = left;
+            // Only who knows more than the base protocol is told.
+            if (session.is_named || !self.subscribers.is_empty())
+                && let Some(exit) = &mut session.exit
+            {
+                let root = Root { pid: session.pid, is_held: false, mark: session.mark, kin: kin!(self) };
+                exit.left = crate::tree::members(root).len() as u64;
             }
         }
         self.schedule(found);
         self.announce_exit(found);
         self.advance(found);
+        if self.is_stopping && self.leaders.is_empty() {
+            self.timers.set(Due::End, &mut self.end, Some(now + LAST_WORDS));
+        }
     }
 
     /// Lets everybody who follows a session have what there is, and reads on where that made room.
@@ -99,6 +130,9 @@ impl Server {
                 watcher.advance(&session.id, &session.outlets, connection);
             }
             let done = watcher.is_done() || watcher.has_caught_up(&session.outlets);
+            if watcher.is_done() && session.remains == Remains::Owed {
+                session.remains = Remains::Delivered;
+            }
             if done {
                 connection.watching.retain(|watched| *watched != found);
                 // One request a connection: the base protocol ends it with the answer.
@@ -114,6 +148,11 @@ impl Server {
         });
         session.watchers = watchers;
         session.settle(found, &self.poll);
+        if session.exit.is_some() && session.linger_until.is_none() && session.may_fall_silent() {
+            session.linger_until = Some(now() + session.terms.linger);
+            let at = session.next_due();
+            self.timers.set(Due::Session(found), &mut session.due, at);
+        }
         if session.is_over() && session.watchers.is_empty() {
             self.retire(found);
         }
@@ -131,6 +170,9 @@ impl Server {
         let Some(session) = self.sessions.get_mut(found) else { return };
         session.due = None;
         let passed = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        if passed(session.deadline) && session.is_orphan {
+            return self.orphan_is_lost(found);
+        }
         if passed(session.deadline) {
             session.deadline = None;
             session.timed_out = true;
@@ -141,11 +183,23 @@ impl Server {
         let Some(session) = self.sessions.get_mut(found) else { return };
         if passed(session.kill_at) {
             session.kill_at = None;
-            session.kill_tree();
+            session.kill_tree(kin!(self));
         }
         if passed(session.linger_until) {
             session.linger_until = None;
-            session.outlets.iter_mut().for_each(Outlet::close);
+            // If this process had to wait for a processor, something may have come that it has not seen yet.
+            for number in 0..2 {
+                self.read_output(found, number);
+            }
+            if let Some(session) =
+                self.sessions.get_mut(found).filter(|session| session.linger_until.is_none())
+            {
+                session
+                    .outlets
+                    .iter_mut()
+                    .filter(|outlet| !outlet.is_held())
+                    .for_each(|outlet| outlet.close(&self.poll));
+            }
         }
         self.schedule(found);
         self.advance(found);
@@ -171,7 +225,7 @@ impl Server {
     /// Asks a command and all that descends from it to end, and sees to it that it does.
     pub(crate) fn end_tree(&mut self, found: Key) {
         let Some(session) = self.sessions.get_mut(found) else { return };
-        session.signal_tree(session.terms.kill_signal.get());
+        session.signal_tree(kin!(self), session.terms.kill_signal.get());
         session.kill_at = Some(now() + session.terms.grace);
         self.schedule(found);
     }
@@ -186,6 +240,9 @@ impl Server {
         if !session.is_named {
             self.forget(found);
             return;
+        }
+        if session.remains == Remains::Delivered {
+            session.outlets.iter_mut().for_each(|outlet| outlet.ring.release());
         }
         if !self.ended.contains(&found) {
             self.ended.push_back(found);
@@ -217,8 +274,10 @@ impl Server {
     pub(crate) fn forget(&mut self, found: Key) {
         if let Some(mut session) = self.sessions.remove(found) {
             self.timers.set(Due::Session(found), &mut session.due, None);
-            self.ids.remove(&session.id);
+            self.ids.remove(hash(&session.id), found.bits());
+            if session.is_named {
+                self.ended.retain(|key| *key != found);
+            }
         }
-        self.ended.retain(|key| *key != found);
     }
 }

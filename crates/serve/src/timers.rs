@@ -1,10 +1,9 @@
 //! What is due when. The loop sleeps until the first; without any it sleeps for ever.
 
-use alloc::collections::BTreeSet;
-
-use sys::time::{ClockId, Timespec, clock_gettime};
+use sys::time::Timespec;
 
 use crate::key::Key;
+use crate::ordered::Ordered;
 
 /// Nanoseconds of the monotonic clock.
 pub type Instant = u64;
@@ -14,8 +13,7 @@ pub const MILLISECOND: u64 = 1_000_000;
 
 /// The time on the monotonic clock.
 pub fn now() -> Instant {
-    let time = clock_gettime(ClockId::Monotonic);
-    time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs()
+    sys::clock::monotonic()
 }
 
 /// Whose deadline it is.
@@ -23,12 +21,37 @@ pub fn now() -> Instant {
 pub enum Due {
     Connection(Key),
     Session(Key),
+    /// The next attempt to connect by ourselves.
+    Dial,
+    /// The server's, when everything is being stopped.
+    End,
+}
+
+impl Due {
+    /// Its kind above the 56 bits of a key.
+    const fn bits(self) -> u64 {
+        match self {
+            Self::Connection(key) => key.bits(),
+            Self::Session(key) => key.bits() | 1 << 56,
+            Self::End => 2 << 56,
+            Self::Dial => 3 << 56,
+        }
+    }
+
+    const fn from_bits(bits: u64) -> Self {
+        match bits >> 56 {
+            0 => Self::Connection(Key::from_bits(bits)),
+            1 => Self::Session(Key::from_bits(bits)),
+            2 => Self::End,
+            _ => Self::Dial,
+        }
+    }
 }
 
 /// Deadlines, at most one for each thing.
 #[derive(Debug, Default)]
 pub struct Timers {
-    set: BTreeSet<(Instant, Due)>,
+    set: Ordered,
 }
 
 impl Timers {
@@ -38,10 +61,10 @@ impl Timers {
             return;
         }
         if let Some(before) = slot.take() {
-            self.set.remove(&(before, whose));
+            self.set.remove(before, whose.bits());
         }
         if let Some(at) = at {
-            self.set.insert((at, whose));
+            self.set.insert(at, whose.bits());
             *slot = Some(at);
         }
     }
@@ -57,10 +80,8 @@ impl Timers {
 
     /// The next thing whose time has come; its deadline is gone from here.
     pub fn expired(&mut self, now: Instant) -> Option<Due> {
-        let first = *self.set.first()?;
-        (first.0 <= now).then(|| {
-            self.set.remove(&first);
-            first.1
-        })
+        let (at, whose) = self.set.first().filter(|(at, _)| *at <= now)?;
+        self.set.remove(at, whose);
+        Some(Due::from_bits(whose))
     }
 }

@@ -69,6 +69,8 @@ impl Watcher {
                 break;
             }
         }
+        // What waits for room is looked at again when there is some.
+        connection.is_held_up |= !connection.takes_output();
         for number in 0..2 {
             self.end_of(number, id, outlets, connection);
         }
@@ -87,12 +89,37 @@ impl Watcher {
         if self.at[number] < outlet.ring.start() {
             self.jump(number, id, outlet.ring.start(), connection);
         }
+        if self.plain_lines(number, id, outlet, connection) {
+            return true;
+        }
         for turn in 0..TURN {
             if !connection.takes_output() || !self.one(number, id, outlet, connection) {
                 return turn > 0;
             }
         }
         true
+    }
+
+    /// Lines that need nothing but their quotes, some kilobytes of them; whether there were any.
+    fn plain_lines(
+        &mut self,
+        number: usize,
+        id: &ExecId,
+        outlet: &Outlet,
+        connection: &mut Connection,
+    ) -> bool {
+        const TURN: usize = 16_384;
+        let is_line = self.output == Output::Lines && connection.framing == Framing::Lines;
+        if !is_line || self.searched[number] > 0 {
+            return false;
+        }
+        let (bytes, offset) = (outlet.ring.from(self.at[number]), self.at[number]);
+        let origin = (self.wants == Wants::Events).then_some(Origin { id, offset });
+        let stream = STREAMS[number];
+        let taken =
+            connection.messages(TURN, |out, limit| answer::plain_lines(out, stream, bytes, origin, limit));
+        self.at[number] += taken as u64;
+        taken > 0
     }
 
     /// What it has missed is said, and passed over.

@@ -154,6 +154,17 @@ fn variables_that_load_code_are_refused() {
 }
 
 #[test]
+fn variables_that_the_server_was_told_to_allow_are_set_in_any_letter_case() {
+    let ground = Ground::with_environment(&[("SERVE_ALLOW_ENV", "PYTHONPATH")]);
+    for name in ["PYTHONPATH", "pythonpath"] {
+        let request = script_with(&format!("echo ${name}"), &json!({"env": {name: "/x"}}));
+        assert_eq!(transcript(&ground, &request.to_string())[0], r#"{"type":"stdout","data":"/x"}"#);
+    }
+    let error = ground.ask_one(&json!({"type": "exec", "cmd": "true", "env": {"LD_AUDIT": "x"}}));
+    assert!(error["data"].as_str().unwrap().contains("LD_AUDIT"), "{error}");
+}
+
+#[test]
 fn kill_answers_with_success_or_an_error() {
     let ground = Ground::new(&[]);
     let mut sleeper = std::process::Command::new("/bin/busybox").args(["sleep", "60"]).spawn().unwrap();

@@ -135,3 +135,74 @@ fn a_dead_servers_socket_is_replaced_and_a_living_ones_is_not() {
     assert!(Listener::unix(file.to_str().unwrap()).unwrap_err().contains("File exists"));
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "precious");
 }
+
+#[test]
+fn a_kill_passes_though_every_descriptor_is_in_use() {
+    let ground = Ground::with_limit_on_descriptors(100);
+    let mut client = ground.connect();
+    let script = "(setsid sleep 60 & echo $!); sleep 60";
+    client.send(&client::script_with(script, &json!({"id": "a", "events": true})));
+    let daemon = client::text(&client.until("stdout"), "stdout", "");
+    // Clients that have used the protocol, and are kept for it.
+    let mut others = Vec::new();
+    loop {
+        let mut other = ground.connect();
+        // One that is turned away cannot be written to.
+        let _ = other.stream().write_all(b"{\"type\":\"hello\"}\n");
+        match other.try_next() {
+            Some(_) => others.push(other),
+            None => break,
+        }
+        assert!(others.len() < 100);
+    }
+    assert!(others.len() > 60, "{}", others.len());
+    let error = {
+        others[0].send(&json!({"type": "exec", "cmd": "true", "events": true}));
+        others[0].next()
+    };
+    assert!(error["data"].as_str().unwrap().contains("Too many open files"), "{error}");
+    others[0].send(&json!({"type": "kill", "id": "a", "signal": "KILL", "scope": "tree"}));
+    assert_eq!(others[0].next()["success"], true);
+    client::wait_until("its daemon is gone", || !client::is_alive(&daemon));
+    assert_eq!(client.until("exit").last().unwrap()["code"], 137);
+    drop(others);
+    pings(&ground);
+}
+
+#[test]
+fn a_kill_passes_behind_output_that_nobody_reads() {
+    let ground = Ground::new(&[]);
+    let mut client = ground.connect();
+    client.send(&client::script_with("yes", &json!({"id": "a", "events": true, "timeout_ms": 0})));
+    let bytes = || ground.ask_one(&json!({"type": "list"}))["execs"][0]["bytes"]["stdout"].clone();
+    client::wait_until("its output stands still", || {
+        let before = bytes();
+        std::thread::sleep(Duration::from_millis(50));
+        before != 0 && before == bytes()
+    });
+    client.send(&json!({"type": "kill", "id": "a", "signal": "KILL"}));
+    let state = || ground.ask_one(&json!({"type": "list"}))["execs"][0]["state"].clone();
+    client::wait_until("it is killed", || state() == "exited");
+}
+
+#[test]
+fn ten_thousand_half_open_clients_keep_nobody_out() {
+    let ground = Ground::new(&[]);
+    let mut worst = Duration::ZERO;
+    for _ in 0..10 {
+        let half: Vec<_> = (0..1000)
+            .map(|_| {
+                let mut stream = UnixStream::connect(ground.socket()).unwrap();
+                let _ = stream.write_all(b"{\"type\":\"exec\"");
+                stream
+            })
+            .collect();
+        let begun = Instant::now();
+        pings(&ground);
+        worst = worst.max(begun.elapsed());
+        drop(half);
+    }
+    assert!(worst < Duration::from_secs(5), "{worst:?}");
+    let descriptors = std::fs::read_dir(format!("/proc/{}/fd", ground.pid())).unwrap().count();
+    assert!(descriptors < 330, "{descriptors} descriptors");
+}

@@ -111,6 +111,21 @@ fn a_reader_that_stops_stops_the_command_and_costs_no_memory() {
 }
 
 #[test]
+fn what_a_client_has_not_read_yet_outlives_the_silence_after_the_end() {
+    let ground = Ground::new(&[]);
+    let mut slow = ground.connect();
+    // More than the connection, the ring and the pipe take: the last bytes are in the pipe when the process ends.
+    let count = 300_000;
+    slow.send(&script_with(&format!("seq 1 {count} | head -c 420000"), &json!({"linger_ms": 50, "id": "a"})));
+    std::thread::sleep(Duration::from_millis(600));
+    let messages = slow.until("exit");
+    let expected: String = (1..=count).map(|number| format!("{number}\n")).collect();
+    let text = text(&messages, "stdout", "\n");
+    let differs = text.bytes().zip(expected.bytes()).position(|(a, b)| a != b);
+    assert!(text.trim_end() == expected[..420_000].trim_end(), "{} bytes, {differs:?}", text.len());
+}
+
+#[test]
 fn a_client_that_reads_byte_by_byte_misses_nothing() {
     let ground = Ground::new(&[]);
     let mut client = ground.connect();

@@ -107,6 +107,44 @@ fn a_client_that_goes_away_takes_its_command_along_only_if_it_said_so() {
     wait_until("nothing is left", || ground.children().is_empty());
 }
 
+/// A thousand processes that have left their sessions and their parents, a few milliseconds after they are asked for.
+fn thousand(ground: &Ground, fields: &serde_json::Value) -> client::Client {
+    let mut client = ground.connect();
+    let script = "import os, sys, time
+for number in range(1000):
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            time.sleep(60)
+        os._exit(0)
+    os.wait()
+print('up', flush=True)
+time.sleep(60)";
+    let mut request =
+        json!({"type": "exec", "cmd": "python3", "args": ["-c", script], "id": "t", "events": true});
+    for (name, value) in fields.as_object().unwrap() {
+        request[name] = value.clone();
+    }
+    client.send(&request);
+    client.until("stdout");
+    client
+}
+
+#[test]
+fn a_thousand_daemons_of_one_command_are_killed_together() {
+    let ground = Ground::new(&[]);
+    let mut client = thousand(&ground, &json!({}));
+    assert!(ground.children().len() > 1000);
+    let begun = Instant::now();
+    let answer = ground.ask_one(&json!({"type": "kill", "id": "t", "signal": "KILL", "scope": "tree"}));
+    let took = begun.elapsed();
+    println!("a tree of 1001 was killed in {took:?}");
+    assert_eq!(answer["success"], true);
+    client.until("exit");
+    wait_until("all are gone", || ground.children().is_empty());
+    assert!(took < Duration::from_secs(3), "{took:?}");
+}
+
 #[test]
 fn orphans_are_reaped() {
     let ground = Ground::new(&[]);

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use session::{Ended, Kind, Session, block_signals};
-use spawn::{Exit, Launch, Others, Plan};
+use spawn::{Exit, Launch, Memory, Others, Plan};
 use sys::clone::Namespaces;
 use sys::exec::Argument;
 use sys::fd::{AsFd as _, OwnedFd};
@@ -44,6 +44,7 @@ fn on_a_terminal(script: &std::ffi::CStr, typed: &'static [u8], pause: Duration)
         cgroup: None,
         standard: [Some(slave.as_fd()); 3],
         others: Others::Close,
+        memory: Memory::Copied,
     };
     let child = spawn::start(&launch, &mut ground::Bystander).expect("sh");
     drop(slave);

@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 
 use session::{Disposition, Kind, Session, block_signals, disposition};
-use spawn::{Exit, Launch, Others, Plan};
+use spawn::{Exit, Launch, Memory, Others, Plan};
 use sys::clone::Namespaces;
 use sys::exec::Argument;
 use sys::fd::AsFd as _;
@@ -78,6 +78,7 @@ fn session_of(script: &std::ffi::CStr, namespaces: Namespaces, kind: Kind) -> se
         cgroup: None,
         standard: [None; 3],
         others: Others::Keep,
+        memory: Memory::Copied,
     };
     let child = spawn::start(&launch, &mut ground::Bystander).expect("sh");
     let out = ground::null();

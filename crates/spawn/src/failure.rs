@@ -39,12 +39,13 @@ impl Error {
                 plan.steps.len(),
                 failure.call.name()
             ),
-            hint: step.and_then(|step| hint(step, failure)),
+            // They are about containers and for people: a server has neither.
+            hint: step.filter(|_| cfg!(feature = "containers")).and_then(|step| hint(step, failure)),
             code: OURS,
         };
         match (step, failure.call) {
             (Some(Step::Execute(program)), call) => {
-                error.what = format!("{:?}", program.file.to_string_lossy());
+                error.what = format!("\"{}\"", program.file.to_bytes().escape_ascii());
                 error.code = execution_code(call, failure.errno);
                 error.why = execution_reason(call, failure.errno);
             }

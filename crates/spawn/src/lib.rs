@@ -14,7 +14,7 @@ use sys::fd::{AsFd, OwnedFd};
 use sys::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 
 pub use failure::Error;
-pub use plan::{Launch, Others, Pause, Plan, Report, Step};
+pub use plan::{Launch, Memory, Others, Pause, Plan, Report, Step};
 
 /// Who starts a child: what it does while the child waits.
 pub trait Caller {

@@ -7,7 +7,7 @@ use std::os::fd::AsRawFd as _;
 
 use ground::{Bystander, Scratch, is_root};
 use plan::{Bind, Execute, FileSystem, Limit, Links, Mount};
-use spawn::{Caller, Error, Launch, Others, Pause, Plan, Step, Stopped};
+use spawn::{Caller, Error, Launch, Memory, Others, Pause, Plan, Step, Stopped};
 use sys::clone::{Child, Namespaces};
 use sys::exec::Argument;
 use sys::fd::{AsFd as _, OwnedFd};
@@ -17,15 +17,25 @@ use sys::process::Resource;
 
 const MOUNT_AND_PID: Namespaces = Namespaces::MOUNT.with(Namespaces::PID);
 
-/// Starts with the steps; the error that comes of it.
+/// Starts with the steps, in a copy of the memory and in borrowed memory; the error that comes of it.
 fn fails(namespaces: Namespaces, steps: &[Step<'_>]) -> Error {
-    let launch =
-        Launch { plan: Plan { steps }, namespaces, cgroup: None, standard: [None; 3], others: Others::Keep };
-    match spawn::start(&launch, &mut Bystander) {
-        Err(Stopped::Plan(error)) => error,
-        Err(Stopped::Caller(never)) => match never {},
-        Ok(child) => panic!("{steps:?} became a program, {:?}", spawn::wait(&child)),
-    }
+    let [copied, borrowed] = [Memory::Copied, Memory::Borrowed].map(|memory| {
+        let launch = Launch {
+            plan: Plan { steps },
+            namespaces,
+            cgroup: None,
+            standard: [None; 3],
+            others: Others::Keep,
+            memory,
+        };
+        match spawn::start(&launch, &mut Bystander) {
+            Err(Stopped::Plan(error)) => error,
+            Err(Stopped::Caller(never)) => match never {},
+            Ok(child) => panic!("{steps:?} became a program, {:?}", spawn::wait(&child)),
+        }
+    });
+    assert_eq!((copied.to_string(), copied.code()), (borrowed.to_string(), borrowed.code()));
+    copied
 }
 
 /// The steps, in a root file system, after which `more` come.
@@ -274,6 +284,7 @@ fn a_child_that_cannot_be_cloned_names_its_namespaces() {
         cgroup: Some(directory.as_fd()),
         standard: [None; 3],
         others: Others::Keep,
+        memory: Memory::Copied,
     };
     let Err(Stopped::Plan(error)) = spawn::start(&launch, &mut Bystander) else { panic!("a child") };
     let text = "create a process with namespaces mount, pid: Bad file descriptor (clone3)";
@@ -305,6 +316,7 @@ fn a_caller_that_gives_up_leaves_no_child() {
         cgroup: None,
         standard: [None; 3],
         others: Others::Close,
+        memory: Memory::Copied,
     };
     match spawn::start(&launch, &mut Refusing) {
         Err(Stopped::Caller(why)) => assert_eq!(why, "no"),

@@ -8,6 +8,7 @@ use core::mem::{MaybeUninit, size_of};
 use rustix::fd::{AsFd, AsRawFd};
 use syscalls::{Sysno, syscall};
 
+use crate::reap::End;
 use crate::{Errno, Result, check};
 
 /// How a child ended, and what it used (waitid(2), getrusage(2)).
@@ -88,16 +89,21 @@ pub fn any_ended() -> Result<Option<i32>> {
     }
 }
 
-/// Reaps a child that has ended.
+/// Reaps a child that has ended; how it did.
 ///
 /// # Errors
-/// ECHILD where it is no child of ours.
-pub fn reap(pid: i32) -> Result<()> {
+/// ECHILD where it is no child of ours, EAGAIN while it runs.
+pub fn reap(pid: i32) -> Result<End> {
     let options = WEXITED | WNOHANG | ALL;
     let mut information: Information = [0; 32];
     // SAFETY: as above.
     let answer = unsafe { syscall!(Sysno::waitid, P_PID, pid, information.as_mut_ptr(), options, 0usize) };
-    check(answer).map(drop)
+    check(answer)?;
+    let [_, _, code, _, pid, _, status, ..] = information;
+    if pid == 0 {
+        return Err(Errno::AGAIN);
+    }
+    Ok(if code == CLD_EXITED { End::Code(status as u8) } else { End::Signal(status) })
 }
 
 /// Signals the process group that a process leads (pidfd_send_signal(2), PIDFD_SIGNAL_PROCESS_GROUP of Linux

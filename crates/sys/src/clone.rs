@@ -2,7 +2,7 @@
 
 use core::mem::size_of;
 
-use rustix::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use rustix::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use rustix::process::Pid;
 use syscalls::{Sysno, syscall};
 
@@ -54,15 +54,6 @@ impl Namespaces {
     }
 }
 
-/// Which side of [`clone3`] one is on.
-#[derive(Debug)]
-pub enum Side {
-    /// The caller, with its new child.
-    Parent(Child),
-    /// The child itself; whether its descriptors are as asked.
-    Child(InChild, Result<()>),
-}
-
 /// A child process, held by a pidfd: a signal or a wait through it never reaches a recycled pid.
 #[derive(Debug)]
 pub struct Child {
@@ -105,20 +96,36 @@ pub struct Setup<'a> {
     pub keep: Option<BorrowedFd<'a>>,
 }
 
-/// clone3(2) in the manner of fork: the child goes on in a copy of the caller's memory. Its end raises no
-/// SIGCHLD: it is seen by its pidfd, and a caller that ignores SIGCHLD, or was started with it ignored, does
-/// not lose the exit status (wait(2), "__WALL").
+/// In whose memory a child goes on until its exec.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Memory {
+    /// In a copy, in the manner of fork(2).
+    Copied,
+    /// In the caller's, which waits, in the manner of vfork(2): the cost does not depend on how much memory the
+    /// caller has, and the child can leave an answer.
+    Borrowed,
+}
+
+/// What a child does: it is given the right to close descriptors, whether its own are as asked, and the state that
+/// its caller prepared. It ends with the code that this returns.
+pub type Body<S> = fn(InChild, Result<()>, &mut S) -> u8;
+
+/// clone3(2): a child that runs `body`. Its end raises no SIGCHLD: it is seen by its pidfd, and a caller that
+/// ignores SIGCHLD, or was started with it ignored, does not lose the exit status (wait(2), "__WALL").
 ///
 /// # Errors
-/// Those of clone3(2); EBUSY or EOPNOTSUPP where the cgroup takes no process, EACCES where it is not ours.
-/// What goes wrong with the descriptors of the child is in [`Side::Child`].
+/// Those of clone3(2); EBUSY or EOPNOTSUPP where the cgroup takes no process, EACCES where it is not ours; ENOSYS
+/// for borrowed memory where a filter refuses clone3.
 ///
 /// # Safety
 /// The child has one thread, whichever others the caller had, and locks that those held stay held.
 /// Until it has called execve or exit it may therefore use nothing that takes a lock: no allocation,
 /// no stdio, no libc function that is not async-signal-safe. Where `keep` is given, it may use no
 /// descriptor of the caller's but that one; and after [`InChild::close_all_but`] none at all but those kept.
-pub unsafe fn clone3(setup: &Setup<'_>) -> Result<Side> {
+/// In borrowed memory it may write only to `state` and to what it makes itself, may need at most half of
+/// [`STACK`], and may change nothing that belongs to the memory and not to the process: not the user
+/// (which decides who may look into the memory: PR_SET_DUMPABLE), no mappings.
+pub unsafe fn clone3<S>(setup: &Setup<'_>, memory: Memory, body: Body<S>, state: &mut S) -> Result<Child> {
     let mut pidfd: RawFd = -1;
     let mut args = CloneArgs {
         flags: setup.namespaces.0 | CLONE_PIDFD,
@@ -129,23 +136,126 @@ pub unsafe fn clone3(setup: &Setup<'_>) -> Result<Side> {
         args.flags |= CLONE_INTO_CGROUP;
         args.cgroup = u64::from(directory.as_raw_fd().unsigned_abs());
     }
-    // SAFETY: `args` is a clone_args of the size passed, `pidfd` outlives the call, no stack is given so
-    // that the child runs on its own copy of ours. What the child may do is the caller's promise.
-    let answer = unsafe { syscall!(Sysno::clone3, &raw const args, size_of::<CloneArgs>()) };
-    let pid = match check(answer) {
+    let pid = match memory {
+        // SAFETY: the arguments are as they must be; what the child may do is the caller's promise.
+        Memory::Borrowed => unsafe { vfork(&mut args, &mut Errand { setup, body, state })? },
+        // SAFETY: as above.
+        Memory::Copied => match unsafe { fork(&args, &raw mut pidfd)? } {
+            0 => leave(body(InChild(()), take_descriptors(setup), state)),
+            pid => pid,
+        },
+    };
+    let pid = Pid::from_raw(pid as i32).ok_or(Errno::INVAL)?;
+    // SAFETY: the kernel has just put a new descriptor there, which nobody else knows of.
+    Ok(Child { pid, pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) } })
+}
+
+/// clone3 in the manner of fork: 0 in the child.
+///
+/// # Safety
+/// As [`clone3`].
+unsafe fn fork(args: &CloneArgs, pidfd: *mut RawFd) -> Result<usize> {
+    let pointer: *const CloneArgs = args;
+    // SAFETY: `args` is a clone_args of the size passed, its `pidfd` outlives the call, no stack is given so
+    // that the child runs on its own copy of ours.
+    match check(unsafe { syscall!(Sysno::clone3, pointer, size_of::<CloneArgs>()) }) {
         // A seccomp filter cannot look into clone3's structure, so that many containers' refuse it (Docker's
         // does) and let clone(2) pass. That one takes no cgroup.
-        Err(Errno::NOSYS) if setup.cgroup.is_none() => {
+        Err(Errno::NOSYS) if args.flags & CLONE_INTO_CGROUP == 0 => {
             // SAFETY: as above; the kernel writes the pidfd where the parent's tid would go (clone(2)).
-            check(unsafe { syscall!(Sysno::clone, args.flags, 0usize, &raw mut pidfd, 0usize, 0usize) })?
+            check(unsafe { syscall!(Sysno::clone, args.flags, 0usize, pidfd, 0usize, 0usize) })
         }
-        answer => answer?,
-    };
-    Ok(match Pid::from_raw(pid as i32) {
-        None => Side::Child(InChild(()), take_descriptors(setup)),
-        // SAFETY: the kernel has just put a new descriptor there, which nobody else knows of.
-        Some(pid) => Side::Parent(Child { pid, pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) } }),
-    })
+        answer => answer,
+    }
+}
+
+/// Bytes of stack that a child in borrowed memory has, below the caller's frames, which it goes on with and which stay
+/// untouched. What runs there keeps one path of 4 KiB at a time; without optimisation its frames are several times as
+/// large. Room in the caller's frame would be touched page by page whenever that is entered, by the compiler's probes,
+/// and stay its memory for good.
+pub const STACK: usize = 64 * 1024;
+/// How far below the caller's frame it begins: beyond what the caller may use without having reserved it (128 bytes,
+/// the "red zone" of the x86-64 ABI).
+const GAP: usize = 256;
+
+/// What a child in borrowed memory is sent out with.
+struct Errand<'e, 's, S> {
+    setup: &'e Setup<'s>,
+    body: Body<S>,
+    state: &'e mut S,
+}
+
+/// Where such a child begins.
+extern "C" fn run_errand<S>(errand: *mut Errand<'_, '_, S>) -> ! {
+    // SAFETY: `vfork` passes the one that it was given, and its caller sleeps until this has ended.
+    let errand = unsafe { &mut *errand };
+    leave((errand.body)(InChild(()), take_descriptors(errand.setup), errand.state))
+}
+
+/// clone3 with CLONE_VM and CLONE_VFORK: the caller sleeps until the child has executed its program or has ended.
+/// No handler of the caller's can run in the child, whichever signal comes: all are reset (CLONE_CLEAR_SIGHAND,
+/// Linux 5.5). Descriptors, working directory and umask are the child's own.
+///
+/// # Safety
+/// As [`clone3`].
+#[inline(never)] // so that the frame above the child's is this one
+unsafe fn vfork<S>(args: &mut CloneArgs, errand: &mut Errand<'_, '_, S>) -> Result<usize> {
+    const CLONE_VM: u64 = 0x0000_0100;
+    const CLONE_VFORK: u64 = 0x0000_4000;
+    const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
+    args.flags |= CLONE_VM | CLONE_VFORK | CLONE_CLEAR_SIGHAND;
+    args.stack_size = STACK as u64;
+    let answer: isize;
+    // SAFETY: `args` is a clone_args of the size passed. The parent comes back with its registers as they were, but
+    // for those that a system call changes. The child begins with an empty stack, aligned to 16 bytes as a call wants
+    // it, calls `run_errand`, and never returns from there. Its stack is below ours, where nothing lives while we
+    // sleep: no handler of ours runs until the child has gone on. The errand lives until then.
+    unsafe {
+        core::arch::asm!(
+            "lea rax, [rsp - {below}]",
+            "and rax, -16",
+            "mov [rdi + {stack}], rax",
+            "mov eax, {clone3}",
+            "syscall",
+            "test rax, rax",
+            "jnz 2f",
+            "xor ebp, ebp",
+            "mov rdi, r12",
+            "call r13",
+            "ud2",
+            "2:",
+            below = const STACK + GAP,
+            stack = const core::mem::offset_of!(CloneArgs, stack),
+            clone3 = const Sysno::clone3 as isize,
+            lateout("rax") answer,
+            in("rdi") &raw mut *args,
+            in("rsi") size_of::<CloneArgs>(),
+            in("r12") &raw mut *errand,
+            in("r13") run_errand::<S> as extern "C" fn(*mut Errand<'_, '_, S>) -> !,
+            lateout("rcx") _,
+            lateout("r11") _,
+        );
+    }
+    match answer {
+        errno if errno < 0 => Err(Errno::from_raw_os_error(-errno as i32)),
+        pid => Ok(pid.unsigned_abs()),
+    }
+}
+
+/// fork(2), for a program with one thread: its copy may do whatever the program may, in another role. Its end
+/// raises SIGCHLD. `None` in the copy.
+///
+/// # Errors
+/// Those of clone(2).
+pub fn fork_alone(_: crate::start::Alone) -> Result<Option<Child>> {
+    const SIGCHLD: u64 = 17;
+    let mut pidfd: RawFd = -1;
+    let flags = CLONE_PIDFD | SIGCHLD;
+    // SAFETY: without a stack the child runs on its own copy of ours, and the one thread that there is held no lock;
+    // the kernel writes the pidfd where the parent's tid would go (clone(2)), and `pidfd` outlives the call.
+    let pid = check(unsafe { syscall!(Sysno::clone, flags, 0usize, &raw mut pidfd, 0usize, 0usize) })?;
+    // SAFETY: the kernel has just put a new descriptor there, which nobody else knows of.
+    Ok(Pid::from_raw(pid as i32).map(|pid| Child { pid, pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) } }))
 }
 
 /// In the child: dup3(2) onto 0, 1, 2, then close_range(2) around the one descriptor that is kept.
@@ -174,6 +284,12 @@ fn take_descriptors(setup: &Setup<'_>) -> Result<()> {
 pub struct InChild(());
 
 impl InChild {
+    /// Closes the child's copy of a descriptor of its caller's (close(2)).
+    pub fn close_copy(&self, fd: BorrowedFd<'_>) {
+        // SAFETY: by the contract of `clone3` the child does not use it.
+        let _ = unsafe { syscall!(Sysno::close, fd.as_raw_fd()) };
+    }
+
     /// close_range(2) around `keep`: closes every other descriptor above 2. Not only at the exec: until then a
     /// descriptor is a path (/proc/self/fd/4/../..) that leads out of the container (CVE-2024-21626).
     ///
@@ -192,13 +308,6 @@ impl InChild {
         // SAFETY: as above.
         check(unsafe { syscall!(Sysno::close_range, first, u32::MAX as usize, 0usize) })?;
         Ok(())
-    }
-}
-
-/// In the child: closes its copy of a descriptor, unless [`clone3`] has closed it by `setup` already.
-pub fn close_copy(fd: OwnedFd, setup: &Setup<'_>) {
-    if setup.keep.is_some() {
-        let _ = fd.into_raw_fd(); // is closed; its number may stand for another file by now
     }
 }
 

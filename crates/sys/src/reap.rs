@@ -26,6 +26,15 @@ impl End {
         }
     }
 
+    /// The status word of wait(2) that says so.
+    #[must_use]
+    pub const fn status(self) -> u32 {
+        match self {
+            Self::Code(code) => (code as u32) << 8,
+            Self::Signal(number) => number.cast_unsigned() & 0x7f,
+        }
+    }
+
     /// The exit code that a shell would report: 128+n for signal n.
     #[must_use]
     pub const fn code(self) -> u8 {
@@ -51,16 +60,38 @@ pub enum Found {
 /// included (__WALL).
 ///
 /// # Errors
-/// Those of wait4(2) but ECHILD, which is [`Found::None`].
+/// Those of wait4(2) and waitid(2) but ECHILD, which is [`Found::None`].
 pub fn any() -> Result<Found> {
-    const WNOHANG: usize = 1;
-    const WALL: usize = 0x4000_0000;
     let mut status = 0u32;
     // SAFETY: the status is ours to write; no resource usage is asked for.
     let answer = unsafe { syscall!(Sysno::wait4, -1isize, &raw mut status, WNOHANG | WALL, 0usize) };
     match check(answer) {
         Ok(0) => Ok(Found::Alive),
         Ok(pid) => Ok(Found::Ended(pid as i32, End::from_status(status))),
+        Err(Errno::CHILD) => Ok(Found::None),
+        // A child that ended and was not seen is never told of again: the other call with the same meaning is asked.
+        Err(_) => any_by_waitid(),
+    }
+}
+
+const WNOHANG: usize = 1;
+const WALL: usize = 0x4000_0000;
+
+/// The same by waitid(2).
+fn any_by_waitid() -> Result<Found> {
+    const P_ALL: usize = 0;
+    const WEXITED: usize = 4;
+    const CLD_EXITED: u32 = 1;
+    let mut record = [0u32; 32];
+    let options = WNOHANG | WEXITED | WALL;
+    // SAFETY: a siginfo has 128 bytes, ours to write; no resource usage is asked for.
+    let answer = unsafe { syscall!(Sysno::waitid, P_ALL, 0usize, record.as_mut_ptr(), options, 0usize) };
+    // si_signo, si_errno, si_code, and after a gap si_pid, si_uid, si_status.
+    let [_, _, code, _, pid, _, status, ..] = record;
+    match check(answer) {
+        Ok(_) if pid == 0 => Ok(Found::Alive),
+        Ok(_) if code == CLD_EXITED => Ok(Found::Ended(pid.cast_signed(), End::Code(status as u8))),
+        Ok(_) => Ok(Found::Ended(pid.cast_signed(), End::Signal(status.cast_signed()))),
         Err(Errno::CHILD) => Ok(Found::None),
         Err(errno) => Err(errno),
     }

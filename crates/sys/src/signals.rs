@@ -58,6 +58,20 @@ pub fn block(set: SignalSet) -> Result<SignalSet> {
     Ok(before)
 }
 
+/// rt_sigprocmask(2), SIG_BLOCK: blocks the signals of `set` too in this thread, with no moment at which one that was
+/// blocked is not.
+///
+/// # Errors
+/// None that a valid set can cause.
+pub fn block_too(set: SignalSet) -> Result<()> {
+    const SIG_BLOCK: usize = 0;
+    // SAFETY: the set is 8 bytes, as the last argument says; the old one is not asked for.
+    check(unsafe {
+        syscall!(Sysno::rt_sigprocmask, SIG_BLOCK, &raw const set, 0usize, size_of::<SignalSet>())
+    })?;
+    Ok(())
+}
+
 /// The kernel's `struct sigaction`: handler, flags, restorer, mask.
 #[repr(C)]
 struct Action {
@@ -126,6 +140,27 @@ pub fn next<Fd: AsFd>(descriptor: Fd) -> Result<Option<Received>> {
         Err(Errno::AGAIN) => Ok(None),
         Err(errno) => Err(errno),
     }
+}
+
+/// rt_sigtimedwait(2) without waiting: takes the next signal of `set`, which must be blocked, and needs no
+/// descriptor for it. `None` where none waits.
+#[must_use]
+pub fn take(set: SignalSet) -> Option<Received> {
+    let mut record = [0u32; 32];
+    let now = [0u64; 2];
+    // SAFETY: a siginfo has 128 bytes, ours to write; the time is two words, and the set has the size that is passed.
+    let answer = unsafe {
+        syscall!(
+            Sysno::rt_sigtimedwait,
+            &raw const set,
+            record.as_mut_ptr(),
+            now.as_ptr(),
+            size_of::<SignalSet>()
+        )
+    };
+    let number = i32::try_from(check(answer).ok()?).ok()?;
+    // si_signo, si_errno, si_code, and after a gap si_pid.
+    Some(Received { number, sender: record[4], by_kernel: record[2].cast_signed() > 0 })
 }
 
 /// ssi_signo, ssi_errno, ssi_code, ssi_pid are the first four words; codes above 0 are the kernel's.

@@ -3,6 +3,13 @@
 
 use rustix::fd::BorrowedFd;
 
+/// Descriptor 0.
+#[must_use]
+pub const fn input() -> BorrowedFd<'static> {
+    // SAFETY: as for `output`.
+    unsafe { BorrowedFd::borrow_raw(0) }
+}
+
 /// Descriptor 1.
 #[must_use]
 pub const fn output() -> BorrowedFd<'static> {

@@ -8,8 +8,11 @@ use core::arch::asm;
 use core::ffi::{CStr, c_char};
 use core::ptr;
 
+use rustix::fd::{FromRawFd, IntoRawFd, OwnedFd};
+use rustix::fs::{CWD, Mode, OFlags, openat};
 use syscalls::{Sysno, syscall};
 
+use crate::Result;
 use crate::exec::Argument;
 
 /// What a program is started with. Both vectors end with [`Argument::END`].
@@ -58,6 +61,11 @@ impl Invocation {
     }
 }
 
+/// The program has one thread. There is no way to start another without a C library, and only
+/// [`start!`](crate::start!) has these to give.
+#[derive(Clone, Copy, Debug)]
+pub struct Alone(());
+
 /// The descriptors above 2 that a program was started with. There is one of these, and it is got before the
 /// program opens anything.
 #[derive(Debug)]
@@ -67,10 +75,39 @@ impl Inherited {
     /// For [`start!`](crate::start!) alone.
     ///
     /// # Safety
-    /// The program has opened nothing yet, and will open nothing before it closes or drops this.
+    /// The program has opened nothing yet, and will open nothing before it closes or drops this. It has one thread.
     #[must_use]
     pub const unsafe fn new() -> Self {
         Self(())
+    }
+
+    /// What proves that the program has one thread.
+    #[must_use]
+    pub const fn alone(&self) -> Alone {
+        Alone(())
+    }
+
+    /// Takes one of them, by its number, to keep it; the others are closed with [`Inherited::close`] around it.
+    /// `None` where it is not open. It will be closed at the next exec.
+    #[must_use]
+    pub fn close_all_but(self, number: u16) -> Option<OwnedFd> {
+        const F_SETFD: usize = 2;
+        const FD_CLOEXEC: usize = 1;
+        let kept = usize::from(number);
+        if kept < 3 {
+            self.close();
+            return None;
+        }
+        if kept > 3 {
+            // SAFETY: nobody owns these: they are from before the program started.
+            let _ = unsafe { syscall!(Sysno::close_range, 3usize, kept - 1, 0usize) };
+        }
+        // SAFETY: as above.
+        let _ = unsafe { syscall!(Sysno::close_range, kept + 1, u32::MAX as usize, 0usize) };
+        // SAFETY: only a flag of the descriptor is set, if it is one.
+        unsafe { syscall!(Sysno::fcntl, kept, F_SETFD, FD_CLOEXEC) }.ok()?;
+        // SAFETY: it is open, from before the program started, and nobody else takes it: `self` is gone.
+        Some(unsafe { OwnedFd::from_raw_fd(i32::from(number)) })
     }
 
     /// close_range(2): closes them. To be called before anything is opened; a pipe or socket that a first process
@@ -86,20 +123,31 @@ impl Inherited {
 ///
 /// Otherwise the next file to be opened would get such a number, and messages would be written into it.
 pub fn fill_standard_descriptors() {
-    use rustix::fs::{CWD, Mode, OFlags, openat};
+    let _ = open_closed(|| {
+        let null = openat(CWD, c"/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty());
+        null.or_else(|_| openat(CWD, c"/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()))
+    });
+}
+
+/// Opens `device`, a terminal, on those of descriptors 0, 1 and 2 that are closed, for the caller and the programs that
+/// it starts. It does not become anybody's controlling terminal by that.
+///
+/// # Errors
+/// Those of open(2).
+pub fn open_closed_standard_descriptors(device: &CStr) -> Result<()> {
+    open_closed(|| openat(CWD, device, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()))
+}
+
+fn open_closed(open: impl Fn() -> Result<OwnedFd>) -> Result<()> {
     const F_GETFD: usize = 1;
     for number in 0..3usize {
         // SAFETY: it only asks whether the descriptor is open.
-        if unsafe { syscall!(Sysno::fcntl, number, F_GETFD) }.is_ok() {
-            continue;
-        }
-        let null = openat(CWD, c"/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty());
-        let held = null.or_else(|_| openat(CWD, c"/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()));
-        if let Ok(held) = held {
-            // It has the lowest free number, which is this one, and stays.
-            let _ = rustix::fd::IntoRawFd::into_raw_fd(held);
+        if unsafe { syscall!(Sysno::fcntl, number, F_GETFD) }.is_err() {
+            // It gets the lowest free number, which is this one, and stays.
+            let _ = open()?.into_raw_fd();
         }
     }
+    Ok(())
 }
 
 /// Defines the entry point of a `no_std` and `no_main` program that is linked without start files:
@@ -128,7 +176,7 @@ macro_rules! start {
         extern "C" fn begin(stack: *const usize) -> ! {
             // SAFETY: `_start` passes the stack pointer that the kernel has set.
             let invocation = unsafe { $crate::start::Invocation::from_stack(stack) };
-            // SAFETY: nothing has been opened yet.
+            // SAFETY: nothing has been opened yet, and without a C library there is one thread.
             let inherited = unsafe { $crate::start::Inherited::new() };
             let main: fn($crate::start::Invocation, $crate::start::Inherited) -> u8 = $main;
             $crate::clone::leave(main(invocation, inherited))
@@ -208,9 +256,11 @@ pub unsafe fn shift(to: *mut u8, from: *const u8, length: usize) -> *mut u8 {
         return unsafe { copy(to, from, length) };
     }
     let (last_to, last_from) = (to.wrapping_add(length - 1), from.wrapping_add(length - 1));
+    // Downwards `rep` takes one at a time: so eight bytes at a time but for the odd ones at the end.
     // SAFETY: by the contract; downwards, and the direction flag is cleared again.
     unsafe {
-        asm!("std", "rep movsb", "cld", inout("rcx") length => _, inout("rdi") last_to => _,
+        asm!("std", "rep movsb", "sub rdi, 7", "sub rsi, 7", "mov rcx, {words}", "rep movsq", "cld",
+            words = in(reg) length / 8, inout("rcx") length % 8 => _, inout("rdi") last_to => _,
             inout("rsi") last_from => _, options(nostack));
     }
     to
@@ -277,6 +327,15 @@ mod tests {
             // SAFETY: both ranges lie within the 16 bytes.
             unsafe { shift(start.wrapping_add(to), start.wrapping_add(from), 8) };
             assert_eq!(bytes, expected, "{from} to {to}");
+        }
+        for (length, up) in [(1, 1), (7, 3), (9, 1), (64, 8), (75, 5), (70, 30)] {
+            let mut bytes: [u8; 100] = core::array::from_fn(|index| index as u8);
+            let mut expected = bytes;
+            expected.copy_within(0..length, up);
+            let start = bytes.as_mut_ptr();
+            // SAFETY: at most 100 bytes.
+            unsafe { shift(start.wrapping_add(up), start, length) };
+            assert_eq!(bytes, expected, "{length} by {up}");
         }
     }
 

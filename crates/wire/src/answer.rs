@@ -2,7 +2,8 @@
 
 use alloc::vec::Vec;
 
-use crate::json::Object;
+use crate::json::{Object, ascii_length};
+use crate::output::MAX_PIECE;
 use crate::{Chunk, ExecId, SignalNumber};
 
 /// Which of a command's outputs.
@@ -102,6 +103,42 @@ pub fn line(out: &mut Vec<u8>, stream: Stream, line: &crate::Line<'_>, origin: O
     message.line();
 }
 
+/// The same for as many lines as `bytes` begins with that are whole, ASCII and without escapes, which is what most
+/// programs write: each byte is looked at once. Until `out` has `limit` bytes. How many bytes were taken.
+pub fn plain_lines(
+    out: &mut Vec<u8>,
+    stream: Stream,
+    bytes: &[u8],
+    origin: Option<Origin<'_>>,
+    limit: usize,
+) -> usize {
+    let mut begin = Vec::with_capacity(32);
+    Object::message(&mut begin, stream.word()).text("data", "");
+    begin.pop();
+    let mut taken = 0;
+    while out.len() < limit {
+        let rest = &bytes[taken..];
+        let length = ascii_length(rest);
+        if length > MAX_PIECE || rest.get(length) != Some(&b'\n') {
+            break;
+        }
+        out.reserve(begin.len() + length + 64);
+        out.extend_from_slice(&begin);
+        out.extend_from_slice(&rest[..length]);
+        match origin {
+            None => out.extend_from_slice(b"\"}\n"),
+            Some(Origin { id, offset }) => {
+                out.push(b'"');
+                let mut message = Object::resume(out);
+                trailer(&mut message, Some(Origin { id, offset: offset + taken as u64 }));
+                message.line();
+            }
+        }
+        taken += length + 1;
+    }
+    taken
+}
+
 /// `stdout` and `stderr` in `chunks` mode.
 pub fn chunk(out: &mut Vec<u8>, stream: Stream, chunk: Chunk<'_>, origin: Option<Origin<'_>>) {
     let mut message = Object::message(out, stream.word());
@@ -158,6 +195,8 @@ pub struct Exit {
     pub usage: [u64; 3],
     /// Processes of its tree that live on.
     pub left: u64,
+    /// What is not known of its end, and why.
+    pub error: Option<&'static str>,
 }
 
 impl Exit {
@@ -200,6 +239,9 @@ impl Exit {
         usage.count("utime_ms", utime_ms).count("stime_ms", stime_ms).count("maxrss_kb", maxrss_kb);
         usage.end();
         message.count("left", self.left);
+        if let Some(error) = self.error {
+            message.text("error", error);
+        }
     }
 }
 

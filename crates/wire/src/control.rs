@@ -5,9 +5,7 @@ use alloc::vec::Vec;
 
 use crate::exec::MAX_MS;
 use crate::fields::{Fields, ID_RULE};
-use crate::{ExecId, Refusal, SignalNumber};
-
-type Parsed<T> = Result<T, Refusal>;
+use crate::{ExecId, SignalNumber};
 
 /// `kill`
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -41,36 +39,47 @@ pub enum Scope {
 }
 
 impl Kill {
-    pub(crate) fn parse(fields: &Fields<'_>) -> Parsed<Self> {
-        let target = match (fields.integer("pid", i64::MIN..=i64::MAX)?, fields.exec_id("id")?) {
+    pub(crate) fn parse(fields: &Fields<'_>) -> Option<Self> {
+        let (pid, id) = (fields.integer("pid", i64::MIN..=i64::MAX), fields.exec_id("id"));
+        let target = match (pid, id) {
             (Some(pid), None) => Target::Pid(pid_above_one(fields, pid)?),
             (None, Some(id)) => Target::Exec(id),
-            (Some(_), Some(_)) => return Err(fields.refuse("id", "does not go with \"pid\"")),
-            (None, None) => return Err(fields.refuse("pid", "is missing (or \"id\")")),
+            (Some(_), Some(_)) => {
+                fields.object_to("id", "does not go with \"pid\"");
+                return None;
+            }
+            (None, None) => {
+                fields.object_to("pid", "is missing (or \"id\")");
+                return None;
+            }
         };
         // A value of the right type that is no signal is no fault of the request's shape.
         let well_typed =
             fields.get("signal").is_some_and(|value| value.string().is_some() || value.digits().is_some());
-        let signal = match fields.signal("signal") {
-            Err(refusal) if well_typed => return Err(refusal.of_kill()),
-            signal => signal?.unwrap_or(SignalNumber::TERM),
-        };
+        let was_right = !fields.is_refused();
+        let signal = fields.signal("signal");
+        if signal.is_none() && well_typed && was_right {
+            fields.answer_as_kill();
+        }
+        let signal = signal.unwrap_or(SignalNumber::TERM);
         let default = match target {
             Target::Pid(_) => Scope::Leader,
             Target::Exec(_) => Scope::Group,
         };
-        Ok(Self { target, signal, scope: fields.word("scope", SCOPES)?.unwrap_or(default) })
+        Some(Self { target, signal, scope: fields.word("scope", SCOPES).unwrap_or(default) })
     }
 }
 
 const SCOPES: &[(&str, Scope)] = &[("leader", Scope::Leader), ("group", Scope::Group), ("tree", Scope::Tree)];
 
 /// 0 and negative numbers mean groups to kill(2), -1 everybody, and 1 is who serves.
-fn pid_above_one(fields: &Fields<'_>, pid: i64) -> Parsed<i32> {
-    match i32::try_from(pid) {
-        Ok(pid) if pid > 1 => Ok(pid),
-        _ => Err(fields.refuse("pid", format_args!("must be from 2 to {}, not {pid}", i32::MAX)).of_kill()),
+fn pid_above_one(fields: &Fields<'_>, pid: i64) -> Option<i32> {
+    let above = i32::try_from(pid).ok().filter(|pid| *pid > 1);
+    if above.is_none() {
+        fields.refuse("pid", format_args!("must be from 2 to {}, not {pid}", i32::MAX));
+        fields.answer_as_kill();
     }
+    above
 }
 
 /// `attach`
@@ -89,14 +98,14 @@ pub struct Attach {
 }
 
 impl Attach {
-    pub(crate) fn parse(fields: &Fields<'_>) -> Parsed<Self> {
+    pub(crate) fn parse(fields: &Fields<'_>) -> Option<Self> {
         let outputs = [("lines", crate::Output::Lines), ("chunks", crate::Output::Chunks)];
-        Ok(Self {
-            id: fields.required("id", fields.exec_id("id")?)?,
-            from_stdout: fields.count("from_stdout", 0..=u64::MAX)?,
-            from_stderr: fields.count("from_stderr", 0..=u64::MAX)?,
-            follow: fields.truth("follow")?.unwrap_or(true),
-            output: fields.word("output", &outputs)?.unwrap_or(crate::Output::Chunks),
+        Some(Self {
+            id: fields.required("id", fields.exec_id("id"))?,
+            from_stdout: fields.count("from_stdout", 0..=u64::MAX),
+            from_stderr: fields.count("from_stderr", 0..=u64::MAX),
+            follow: fields.truth("follow").unwrap_or(true),
+            output: fields.word("output", &outputs).unwrap_or(crate::Output::Chunks),
         })
     }
 }
@@ -115,13 +124,13 @@ pub struct Resize {
 }
 
 impl Resize {
-    pub(crate) fn parse(fields: &Fields<'_>) -> Parsed<Self> {
-        let size = |name| Ok(fields.required(name, fields.count(name, 1..=65_535)?)? as u16);
-        Ok(Self {
-            id: fields.required("id", fields.exec_id("id")?)?,
+    pub(crate) fn parse(fields: &Fields<'_>) -> Option<Self> {
+        let size = |name| fields.required(name, fields.count(name, 1..=65_535)).map(|size| size as u16);
+        Some(Self {
+            id: fields.required("id", fields.exec_id("id"))?,
             rows: size("rows")?,
             cols: size("cols")?,
-            redraw: fields.truth("redraw")?.unwrap_or(false),
+            redraw: fields.is_true("redraw"),
         })
     }
 }
@@ -139,22 +148,26 @@ impl Wait {
     /// As many execs as one request may wait for.
     const MAX: usize = 1024;
 
-    pub(crate) fn parse(fields: &Fields<'_>) -> Parsed<Self> {
-        let mut ids = Vec::from_iter(fields.exec_id("id")?);
-        let elements = fields.elements("ids", "an array of strings")?;
-        for (index, value) in elements.into_iter().flatten().enumerate() {
+    pub(crate) fn parse(fields: &Fields<'_>) -> Option<Self> {
+        let mut ids = Vec::from_iter(fields.exec_id("id"));
+        for (index, value) in fields.elements("ids", "an array of strings").into_iter().flatten().enumerate()
+        {
             if index == Self::MAX {
-                return Err(fields.refuse("ids", "has more than 1024 elements"));
+                fields.object_to("ids", "has more than 1024 elements");
+                return None;
             }
             match value.string().and_then(|text| ExecId::new(&text)) {
                 Some(id) => ids.push(id),
-                None => return Err(fields.refuse("ids", format_args!("[{index}] {ID_RULE}"))),
+                None => {
+                    fields.refuse("ids", format_args!("[{index}] {ID_RULE}"));
+                    return None;
+                }
             }
         }
         if ids.is_empty() {
-            return Err(fields.refuse("id", "is missing (or \"ids\")"));
+            fields.object_to("id", "is missing (or \"ids\")");
         }
-        Ok(Self { ids, timeout_ms: fields.count("timeout_ms", 0..=MAX_MS)? })
+        Some(Self { ids, timeout_ms: fields.count("timeout_ms", 0..=MAX_MS) })
     }
 }
 
@@ -165,18 +178,40 @@ pub struct Filter {
     pub id: Option<ExecId>,
     /// Those with this tag.
     pub tag: Option<String>,
-    /// `running` or `exited`.
-    pub running: Option<bool>,
+    /// Those that are in this state.
+    pub state: Option<State>,
+}
+
+/// What has become of an exec.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum State {
+    /// It runs.
+    Running,
+    /// It has ended.
+    Exited,
+    /// It runs, and the server that started it has ended: its streams are lost.
+    Orphaned,
+}
+
+impl State {
+    const ALL: [(&str, Self); 3] =
+        [("running", Self::Running), ("exited", Self::Exited), ("orphaned", Self::Orphaned)];
+
+    /// Its word in the protocol.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        Self::ALL[self as usize].0
+    }
 }
 
 impl Filter {
-    pub(crate) fn parse(fields: &Fields<'_>) -> Parsed<Self> {
-        let Some(filter) = fields.object("filter")? else { return Ok(Self::default()) };
-        Ok(Self {
-            id: filter.exec_id("id")?,
-            tag: filter.short("tag", 256)?,
-            running: filter.word("state", &[("running", true), ("exited", false)])?,
-        })
+    pub(crate) fn parse(fields: &Fields<'_>) -> Self {
+        let filter = fields.object("filter", |filter| Self {
+            id: filter.exec_id("id"),
+            tag: filter.short("tag", 256),
+            state: filter.word("state", &State::ALL),
+        });
+        filter.unwrap_or_default()
     }
 }
 
@@ -203,13 +238,13 @@ pub enum Mode {
 }
 
 impl Shutdown {
-    pub(crate) fn parse(fields: &Fields<'_>) -> Parsed<Self> {
+    pub(crate) fn parse(fields: &Fields<'_>) -> Self {
         let modes = [("exit", Mode::Exit), ("poweroff", Mode::Poweroff), ("reboot", Mode::Reboot)];
-        Ok(Self {
-            mode: fields.word("mode", &modes)?.unwrap_or(Mode::Exit),
-            grace_ms: fields.count("grace_ms", 0..=MAX_MS)?,
-            code: fields.count("code", 0..=255)?.map(|code| code as u8),
-        })
+        Self {
+            mode: fields.word("mode", &modes).unwrap_or(Mode::Exit),
+            grace_ms: fields.count("grace_ms", 0..=MAX_MS),
+            code: fields.count("code", 0..=255).map(|code| code as u8),
+        }
     }
 }
 
@@ -227,21 +262,17 @@ pub struct Resume {
 }
 
 impl Resume {
-    pub(crate) fn parse(fields: &Fields<'_>) -> Parsed<Self> {
-        let machine_id = fields.short("machine_id", 32)?;
+    pub(crate) fn parse(fields: &Fields<'_>) -> Self {
+        let machine_id = fields.short("machine_id", 32);
         let is_id = |id: &String| id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
         if machine_id.as_ref().is_some_and(|id| !is_id(id)) {
-            return Err(fields.refuse("machine_id", "must be 32 hexadecimal digits"));
+            fields.object_to("machine_id", "must be 32 hexadecimal digits");
         }
-        let hostname = fields.short("hostname", 64)?;
+        let hostname = fields.short("hostname", 64);
         if hostname.as_ref().is_some_and(|name| name.is_empty() || name.chars().any(char::is_control)) {
-            return Err(fields.refuse("hostname", "must have 1 to 64 bytes and no control characters"));
+            fields.object_to("hostname", "must have 1 to 64 bytes and no control characters");
         }
-        Ok(Self {
-            unix_ns: fields.count("unix_ns", 0..=i64::MAX as u64)?,
-            seed: fields.base64("seed_b64")?,
-            hostname,
-            machine_id,
-        })
+        let unix_ns = fields.count("unix_ns", 0..=i64::MAX as u64);
+        Self { unix_ns, seed: fields.base64("seed_b64"), hostname, machine_id }
     }
 }

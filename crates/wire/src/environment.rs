@@ -1,7 +1,13 @@
 //! What an exec may put into the environment of its command.
 
-use crate::json::Members;
-use crate::{Refusal, Words};
+use alloc::collections::BinaryHeap;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::Words;
+use crate::fields::Fields;
+use crate::quoted::shortened;
 
 /// Names by which the dynamic loader, the allocator or an interpreter is told to load other code. In any
 /// letter case. The last column of no table: whoever may start a program may also choose it, but a name that
@@ -36,29 +42,48 @@ pub struct Variables {
     /// In the order given.
     pub words: Words,
     /// The first name that is refused unless the server allows it, if there is one.
-    pub refused: alloc::vec::Vec<alloc::string::String>,
+    pub refused: Vec<String>,
 }
 
 impl Variables {
-    pub(crate) fn parse(request: &str, members: Members<'_>) -> Result<Self, Refusal> {
+    pub(crate) fn parse(fields: &Fields<'_>) -> Self {
         let mut variables = Self::default();
-        for (name, value) in members {
-            let shown: alloc::string::String = name.chars().take(64).collect();
-            let field = alloc::format!("env.{shown}");
+        for (name, value) in fields.members("env", "an object of strings").into_iter().flatten() {
+            let refuse = |why| fields.object_to(&shown(&name), why);
             if name.is_empty() || name.contains('=') {
-                return Err(Refusal::field(request, &field, "has an empty name, or one with = in it"));
+                refuse("has an empty name, or one with = in it");
+                return variables;
             }
             let Some(text) = value.string() else {
-                return Err(Refusal::kind(request, &field, "a string", value));
+                fields.refuse_kind(&shown(&name), "a string", value);
+                return variables;
             };
             if refused_name(&name) {
                 variables.refused.push(name.clone().into_owned());
             }
-            variables
-                .words
-                .push(&[name.as_bytes(), b"=", text.as_bytes()])
-                .map_err(|_| Refusal::field(request, &field, "has a NUL character in it"))?;
+            if variables.words.push(&[name.as_bytes(), b"=", text.as_bytes()]).is_err() {
+                refuse("has a NUL character in it");
+                return variables;
+            }
         }
-        Ok(variables)
+        if let Some(name) = variables.repeated() {
+            fields.object_to(&shown(name), "is given twice");
+        }
+        variables
     }
+
+    /// A name that stands there more than once: a program would see the first, a reader of JSON the last.
+    fn repeated(&self) -> Option<&str> {
+        let texts = self.words.iter().filter_map(|word| word.to_str().ok());
+        let names: BinaryHeap<&str> = texts.filter_map(|text| text.split('=').next()).collect();
+        // By a heap, which is less code than the sorts of slices.
+        let names = names.into_sorted_vec();
+        let mut pairs = names.iter().zip(names.iter().skip(1));
+        pairs.find(|(name, next)| name == next).map(|(name, _)| *name)
+    }
+}
+
+/// How a message names a variable.
+fn shown(name: &str) -> String {
+    format!("env.{}", shortened(name, 64))
 }

@@ -1,14 +1,14 @@
 //! The request that everything else is about.
 
-use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::ffi::CString;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::fields::Fields;
-use crate::json::Kind;
-use crate::{ExecId, Id, Refusal, SignalNumber, Variables, Words};
+use crate::json::{Kind, Value};
+use crate::quoted::shortened;
+use crate::{ExecId, Id, Quoted, SignalNumber, Variables, Words};
 
 /// A command to run, and how.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -186,48 +186,46 @@ pub const MAX_MS: u64 = 366 * 86_400_000;
 
 const BASE: [&str; 6] = ["type", "cmd", "args", "env", "timeout_ms", "stdin_data"];
 
-type Parsed<T> = Result<T, Refusal>;
-
-/// Reads the fields of an `exec`.
-pub fn parse(fields: &Fields<'_>) -> Parsed<Box<Exec>> {
-    let cmd = fields.required("cmd", fields.c_string("cmd")?)?;
+/// Reads the fields of an `exec`; what is wrong with them is kept there.
+pub fn parse(fields: &Fields<'_>) -> Option<Box<Exec>> {
+    let cmd = fields.required("cmd", fields.c_string("cmd"))?;
     if cmd.is_empty() {
-        return Err(fields.refuse("cmd", "is empty"));
+        fields.object_to("cmd", "is empty");
     }
-    let env = fields.members_of_env()?;
-    let millis = |name, default| Ok(fields.count(name, 0..=MAX_MS)?.unwrap_or(default));
-    Ok(Box::new(Exec {
+    let env = Variables::parse(fields);
+    let millis = |name, default| fields.count(name, 0..=MAX_MS).unwrap_or(default);
+    Some(Box::new(Exec {
         cmd,
-        args: words(fields, "args")?,
-        argv0: fields.c_string("argv0")?,
+        args: words(fields, "args"),
+        argv0: fields.c_string("argv0"),
         env,
-        env_mode: fields.word("env_mode", MODES)?.unwrap_or(EnvironmentMode::Merge),
-        timeout_ms: millis("timeout_ms", TIMEOUT_MS)?,
-        stdin: stdin(fields)?,
-        id: fields.exec_id("id")?,
-        events: fields.truth("events")?.unwrap_or(false),
+        env_mode: fields.word("env_mode", MODES).unwrap_or(EnvironmentMode::Merge),
+        timeout_ms: millis("timeout_ms", TIMEOUT_MS),
+        stdin: stdin(fields),
+        id: fields.exec_id("id"),
+        events: fields.is_true("events"),
         extended: fields.has_beyond(&BASE),
-        cwd: fields.c_string("cwd")?,
-        user: user(fields)?,
-        groups: groups(fields)?,
-        ambient: strings(fields, "ambient", 64)?,
-        rlimits: rlimits(fields)?,
-        no_new_privs: fields.truth("no_new_privs")?.unwrap_or(false),
-        umask: umask(fields)?,
-        nice: fields.integer("nice", -20..=19)?.map(|nice| nice as i32),
-        oom_score_adj: fields.integer("oom_score_adj", -1000..=1000)?.map(|score| score as i32),
-        limits: limits(fields)?,
-        pty: pty(fields)?,
-        output: fields.word("output", OUTPUTS)?.unwrap_or(Output::Lines),
-        detach: fields.truth("detach")?.unwrap_or(false),
-        tag: fields.short("tag", 256)?,
-        kill_signal: fields.signal("kill_signal")?.unwrap_or(SignalNumber::TERM),
-        grace_ms: millis("grace_ms", GRACE_MS)?,
-        on_disconnect: fields.word("on_disconnect", DISCONNECTS)?.unwrap_or(OnDisconnect::Keep),
-        linger_ms: millis("linger_ms", LINGER_MS)?,
-        max_output: fields.count("max_output", 0..=u64::MAX)?,
-        on_limit: fields.word("on_limit", ON_LIMIT)?.unwrap_or(OnLimit::StopReading),
-        replay_bytes: fields.count("replay_bytes", 0..=MAX_REPLAY)?.unwrap_or(REPLAY_BYTES),
+        cwd: fields.c_string("cwd"),
+        user: user(fields),
+        groups: groups(fields),
+        ambient: strings(fields, "ambient", 64),
+        rlimits: rlimits(fields),
+        no_new_privs: fields.is_true("no_new_privs"),
+        umask: umask(fields),
+        nice: fields.integer("nice", -20..=19).map(|nice| nice as i32),
+        oom_score_adj: fields.integer("oom_score_adj", -1000..=1000).map(|score| score as i32),
+        limits: fields.object("limits", limits).unwrap_or_default(),
+        pty: fields.object("pty", pty),
+        output: fields.word("output", OUTPUTS).unwrap_or(Output::Lines),
+        detach: fields.is_true("detach"),
+        tag: fields.short("tag", 256),
+        kill_signal: fields.signal("kill_signal").unwrap_or(SignalNumber::TERM),
+        grace_ms: millis("grace_ms", GRACE_MS),
+        on_disconnect: fields.word("on_disconnect", DISCONNECTS).unwrap_or(OnDisconnect::Keep),
+        linger_ms: millis("linger_ms", LINGER_MS),
+        max_output: fields.count("max_output", 0..=u64::MAX),
+        on_limit: fields.word("on_limit", ON_LIMIT).unwrap_or(OnLimit::StopReading),
+        replay_bytes: fields.count("replay_bytes", 0..=MAX_REPLAY).unwrap_or(REPLAY_BYTES),
     }))
 }
 
@@ -244,58 +242,68 @@ const DISCONNECTS: &[(&str, OnDisconnect)] =
 const ON_LIMIT: &[(&str, OnLimit)] =
     &[("stop_reading", OnLimit::StopReading), ("truncate", OnLimit::Truncate), ("kill", OnLimit::Kill)];
 
-/// An array of strings for the kernel.
-fn words(fields: &Fields<'_>, name: &str) -> Parsed<Words> {
-    let mut words = Words::new();
-    for (index, value) in fields.elements(name, "an array of strings")?.into_iter().flatten().enumerate() {
+/// The strings of an array, handed to `take` one by one until one is refused.
+fn each_string(fields: &Fields<'_>, name: &str, take: &mut dyn FnMut(usize, &str) -> bool) {
+    let Some(elements) = fields.elements(name, "an array of strings") else { return };
+    for (index, value) in elements.enumerate() {
         let Some(text) = value.string() else {
             let why = value.kind().words();
-            return Err(fields.refuse(name, format_args!("must hold strings, but [{index}] is {why}")));
+            return fields.refuse(name, format_args!("must hold strings, but [{index}] is {why}"));
         };
-        words
-            .push(&[text.as_bytes()])
-            .map_err(|_| fields.refuse(name, format_args!("has a NUL character in [{index}]")))?;
+        if !take(index, &text) {
+            return;
+        }
     }
-    Ok(words)
+}
+
+/// An array of strings for the kernel.
+fn words(fields: &Fields<'_>, name: &str) -> Words {
+    let mut words = Words::new();
+    each_string(fields, name, &mut |index, text| {
+        let pushed = words.push(&[text.as_bytes()]);
+        if pushed.is_err() {
+            fields.refuse(name, format_args!("has a NUL character in [{index}]"));
+        }
+        pushed.is_ok()
+    });
+    words
 }
 
 /// A short array of short strings.
-fn strings(fields: &Fields<'_>, name: &str, limit: usize) -> Parsed<Vec<String>> {
+fn strings(fields: &Fields<'_>, name: &str, limit: usize) -> Vec<String> {
     let mut strings = Vec::new();
-    for (index, value) in fields.elements(name, "an array of strings")?.into_iter().flatten().enumerate() {
-        match value.string() {
-            _ if index == limit => {
-                return Err(fields.refuse(name, format_args!("has more than {limit} elements")));
-            }
-            Some(text) => strings.push(text.into_owned()),
-            None => {
-                let why = value.kind().words();
-                return Err(fields.refuse(name, format_args!("must hold strings, but [{index}] is {why}")));
-            }
+    each_string(fields, name, &mut |index, text| {
+        if index == limit {
+            fields.refuse(name, format_args!("has more than {limit} elements"));
+            return false;
         }
-    }
-    Ok(strings)
+        strings.push(text.to_string());
+        true
+    });
+    strings
 }
 
-fn stdin(fields: &Fields<'_>) -> Parsed<Stdin> {
-    let bytes = fields.string("stdin_data")?.map(|text| Cow::into_owned(text).into_bytes());
-    let open = fields.word("stdin", &[("none", false), ("open", true)])?.unwrap_or(false);
+fn stdin(fields: &Fields<'_>) -> Stdin {
+    let bytes = fields.string("stdin_data").map(|text| text.into_owned().into_bytes());
+    let open = fields.word("stdin", &[("none", false), ("open", true)]).unwrap_or(false);
     match (bytes, open) {
-        (Some(_), true) => Err(fields.refuse("stdin_data", "does not go with \"stdin\": \"open\"")),
-        (Some(bytes), false) => Ok(Stdin::Bytes(bytes)),
-        (None, true) => Ok(Stdin::Open),
-        (None, false) => Ok(Stdin::Empty),
+        (Some(bytes), open) => {
+            if open {
+                fields.object_to("stdin_data", "does not go with \"stdin\": \"open\"");
+            }
+            Stdin::Bytes(bytes)
+        }
+        (None, true) => Stdin::Open,
+        (None, false) => Stdin::Empty,
     }
 }
 
 /// `1000`, `"1000"`, `"1000:100"`, `"name"`, `"name:group"`.
-fn user(fields: &Fields<'_>) -> Parsed<Option<User>> {
-    let Some(value) = fields.get("user") else { return Ok(None) };
-    if value.kind() == Kind::Number {
-        let id = fields.count("user", ID_RANGE)?;
-        return Ok(id.map(|id| User { user: id.to_string(), group: None }));
+fn user(fields: &Fields<'_>) -> Option<User> {
+    if fields.get("user")?.kind() == Kind::Number {
+        return fields.count("user", ID_RANGE).map(|id| User { user: id.to_string(), group: None });
     }
-    let Some(text) = fields.short("user", 128)? else { return Ok(None) };
+    let text = fields.short("user", 128)?;
     let (user, group) = match text.split_once(':') {
         Some((user, group)) => (user, Some(group)),
         None => (text.as_str(), None),
@@ -303,13 +311,12 @@ fn user(fields: &Fields<'_>) -> Parsed<Option<User>> {
     for part in [Some(user), group].into_iter().flatten() {
         let number = part.bytes().all(|byte| byte.is_ascii_digit());
         if part.is_empty() || part.contains(['\n', '\0']) {
-            return Err(fields.refuse("user", "must be a name or a number, perhaps with :group"));
-        }
-        if number && part.parse().ok().and_then(Id::new).is_none() {
-            return Err(fields.refuse("user", format_args!("{ID_RULE}, not {part}")));
+            fields.object_to("user", "must be a name or a number, perhaps with :group");
+        } else if number && part.parse().ok().and_then(Id::new).is_none() {
+            fields.refuse("user", format_args!("{ID_RULE}, not {part}"));
         }
     }
-    Ok(Some(User { user: user.to_string(), group: group.map(ToString::to_string) }))
+    Some(User { user: user.to_string(), group: group.map(ToString::to_string) })
 }
 
 const ID_RANGE: core::ops::RangeInclusive<u64> = 0..=4_294_967_294;
@@ -317,91 +324,88 @@ const ID_RULE: &str = "must be an id from 0 to 4294967294";
 /// NGROUPS_MAX of the kernel.
 const MAX_GROUPS: usize = 65_536;
 
-fn groups(fields: &Fields<'_>) -> Parsed<Option<Vec<Id>>> {
-    let Some(elements) = fields.elements("groups", "an array of ids")? else { return Ok(None) };
+fn groups(fields: &Fields<'_>) -> Option<Vec<Id>> {
     let mut groups = Vec::new();
-    for (index, value) in elements.enumerate() {
-        match value.count().and_then(Id::new) {
-            _ if index == MAX_GROUPS => {
-                return Err(fields.refuse("groups", format_args!("has more than {MAX_GROUPS} elements")));
-            }
-            Some(id) => groups.push(id),
-            None => return Err(fields.refuse("groups", format_args!("[{index}] {ID_RULE}"))),
+    for (index, value) in fields.elements("groups", "an array of ids")?.enumerate() {
+        if index == MAX_GROUPS {
+            fields.refuse("groups", format_args!("has more than {MAX_GROUPS} elements"));
+            break;
         }
+        let Some(id) = value.count().and_then(Id::new) else {
+            fields.refuse("groups", format_args!("[{index}] {ID_RULE}"));
+            break;
+        };
+        groups.push(id);
     }
-    Ok(Some(groups))
+    Some(groups)
 }
 
-fn rlimits(fields: &Fields<'_>) -> Parsed<Vec<ResourceLimit>> {
+fn rlimits(fields: &Fields<'_>) -> Vec<ResourceLimit> {
     let mut limits = Vec::new();
-    let Some(members) = fields.members("rlimits")? else { return Ok(limits) };
-    for (name, value) in members {
-        let shown: String = name.chars().take(32).collect();
-        let wrong = || {
-            let why =
-                format_args!("{shown:?} must be a number, \"unlimited\", or {{\"soft\": …, \"hard\": …}}")
-                    .to_string();
-            fields.refuse("rlimits", why)
-        };
-        let one = |value: crate::json::Value<'_>| match (value.count(), value.string()) {
-            (Some(limit), _) => Some(Some(limit)),
-            (None, Some(text)) if text == "unlimited" => Some(None),
-            _ => None,
-        };
+    for (name, value) in fields.members("rlimits", "an object").into_iter().flatten() {
+        let shown = shortened(&name, 32);
         let (soft, hard) = match value.members() {
-            None => (one(value), one(value)),
+            None => (one_limit(value), one_limit(value)),
             Some(members) => members.fold((None, None), |(soft, hard), (part, value)| match &*part {
-                "soft" => (one(value), hard),
-                "hard" => (soft, one(value)),
+                "soft" => (one_limit(value), hard),
+                "hard" => (soft, one_limit(value)),
                 _ => (soft, hard),
             }),
         };
-        let (Some(soft), Some(hard)) = (soft, hard) else { return Err(wrong()) };
+        let (Some(soft), Some(hard)) = (soft, hard) else {
+            let shown = Quoted(shown);
+            const RULE: &str = "must be a number, \"unlimited\", or {\"soft\": …, \"hard\": …}";
+            fields.refuse("rlimits", format_args!("{shown} {RULE}"));
+            break;
+        };
         if limits.len() == 32 {
-            return Err(fields.refuse("rlimits", "has more than 32 members"));
+            fields.object_to("rlimits", "has more than 32 members");
+            break;
         }
         let name = shown.to_ascii_lowercase();
         let name = name.strip_prefix("rlimit_").unwrap_or(&name).to_string();
         limits.push(ResourceLimit { name, soft, hard });
     }
-    Ok(limits)
+    limits
+}
+
+/// A number, or `unlimited`; `None` where it is neither.
+fn one_limit(value: Value<'_>) -> Option<Option<u64>> {
+    match value.count() {
+        Some(limit) => Some(Some(limit)),
+        None => (value.string()? == "unlimited").then_some(None),
+    }
 }
 
 /// A number, or octal digits in a string as umask(1) takes them.
-fn umask(fields: &Fields<'_>) -> Parsed<Option<u32>> {
-    let Some(value) = fields.get("umask") else { return Ok(None) };
-    let mask = match value.string() {
-        Some(digits) => u32::from_str_radix(&digits, 8).ok().filter(|mask| *mask <= 0o777),
-        None => fields.count("umask", 0..=0o777)?.map(|mask| mask as u32),
+fn umask(fields: &Fields<'_>) -> Option<u32> {
+    let Some(digits) = fields.get("umask")?.string() else {
+        return fields.count("umask", 0..=0o777).map(|mask| mask as u32);
     };
-    mask.map(Some).ok_or_else(|| fields.refuse("umask", "must be octal digits from \"0\" to \"777\""))
-}
-
-fn limits(fields: &Fields<'_>) -> Parsed<Limits> {
-    let Some(limits) = fields.object("limits")? else { return Ok(Limits::default()) };
-    let limit = |name| match limits.get(name) {
-        None => Ok(None),
-        Some(value) => match (value.digits(), value.string()) {
-            (Some(digits), _) => Ok(Some(digits.to_string())),
-            (None, Some(text)) => Ok(Some(text.chars().take(64).collect())),
-            _ => Err(limits.refuse(name, "must be a number, or a string with a unit")),
-        },
-    };
-    Ok(Limits { memory: limit("memory")?, cpus: limit("cpus")?, pids: limit("pids")? })
-}
-
-fn pty(fields: &Fields<'_>) -> Parsed<Option<Pty>> {
-    let Some(pty) = fields.object("pty")? else { return Ok(None) };
-    let size = |name, default| Ok(pty.count(name, 1..=65_535)?.map_or(default, |size| size as u16));
-    Ok(Some(Pty { rows: size("rows", 24)?, cols: size("cols", 80)?, term: pty.c_string("term")? }))
-}
-
-impl Fields<'_> {
-    fn members_of_env(&self) -> Parsed<Variables> {
-        let Some(value) = self.get("env") else { return Ok(Variables::default()) };
-        match value.members() {
-            Some(members) => Variables::parse("exec", members),
-            None => Err(Refusal::kind("exec", "env", "an object of strings", value)),
-        }
+    let mask = u32::from_str_radix(&digits, 8).ok().filter(|mask| *mask <= 0o777);
+    if mask.is_none() {
+        fields.object_to("umask", "must be octal digits from \"0\" to \"777\"");
     }
+    mask
+}
+
+fn limits(limits: &Fields<'_>) -> Limits {
+    let limit = |name| {
+        let value = limits.get(name)?;
+        let text = value.string();
+        match (value.digits(), &text) {
+            (Some(digits), _) => Some(digits.to_string()),
+            (None, Some(text)) => Some(shortened(text, 64).to_string()),
+            _ => {
+                limits.object_to(name, "must be a number, or a string with a unit");
+                None
+            }
+        }
+    };
+    Limits { memory: limit("memory"), cpus: limit("cpus"), pids: limit("pids") }
+}
+
+fn pty(pty: &Fields<'_>) -> Pty {
+    let size = |name, default| pty.count(name, 1..=65_535).map_or(default, |size| size as u16);
+    Pty { rows: size("rows", 24), cols: size("cols", 80), term: pty.c_string("term") }
 }

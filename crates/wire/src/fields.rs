@@ -1,14 +1,21 @@
 //! The fields of one request, as far as the protocol knows them, typed on demand.
+//!
+//! What is wrong with a field is kept here and looked at once, when all have been read: thirty readers that each
+//! returned an error of their own would leave thirty ways out of the reader of a request, each with all that was
+//! read before to be freed on it, which is most of what such a function is made of.
 
-use alloc::borrow::{Cow, ToOwned};
+use alloc::borrow::Cow;
 use alloc::ffi::CString;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::cell::RefCell;
+use core::fmt::Arguments;
 use core::ops::RangeInclusive;
 
-use crate::json::{Kind, Value};
-use crate::{ExecId, Refusal, SignalNumber, base64};
+use crate::json::{Elements, Kind, Members, Value};
+use crate::quoted::shortened;
+use crate::{ExecId, Quoted, Refusal, SignalNumber, base64};
 
 /// Every field that some request has. Others are checked to be JSON and otherwise passed over.
 const NAMES: &[&str] = &[
@@ -77,13 +84,13 @@ pub struct Fields<'a> {
     /// What the object is called in messages.
     request: Cow<'static, str>,
     present: Vec<(&'static str, Value<'a>)>,
+    /// The first that was wrong.
+    refusal: RefCell<Option<Refusal>>,
 }
-
-type Field<T> = Result<T, Refusal>;
 
 impl<'a> Fields<'a> {
     /// Takes an object apart.
-    pub fn new(request: Cow<'static, str>, object: Value<'a>) -> Field<Self> {
+    pub fn new(request: Cow<'static, str>, object: Value<'a>) -> Result<Self, Refusal> {
         let Some(members) = object.members() else {
             let kind = object.kind().words();
             return Err(Refusal::new(format!("{request} must be a JSON object, not {kind}")));
@@ -92,16 +99,25 @@ impl<'a> Fields<'a> {
         for (name, value) in members {
             let Some(name) = NAMES.iter().find(|known| **known == name) else { continue };
             if present.iter().any(|(other, _)| other == name) {
-                return Err(Refusal::field(&request, name, "is given twice"));
+                return Err(Refusal::field(&request, name, format_args!("is given twice")));
             }
             present.push((name, value));
         }
-        Ok(Self { request, present })
+        Ok(Self { request, present, refusal: RefCell::new(None) })
     }
 
     /// Calls the object by another name from here on: that of its type.
     pub fn rename(&mut self, request: &'static str) {
         self.request = Cow::Borrowed(request);
+    }
+
+    /// What was read, unless something was wrong with it.
+    pub fn outcome<T>(self, read: Option<T>) -> Result<T, Refusal> {
+        match (self.refusal.into_inner(), read) {
+            (None, Some(read)) => Ok(read),
+            (Some(refusal), _) => Err(refusal),
+            (None, None) => Err(Refusal::new(format!("{} is not understood", self.request))),
+        }
     }
 
     /// A field, unless it is absent or null.
@@ -115,139 +131,209 @@ impl<'a> Fields<'a> {
         self.present.iter().any(|(name, _)| !names.contains(name))
     }
 
+    /// Whether something was wrong so far.
+    pub fn is_refused(&self) -> bool {
+        self.refusal.borrow().is_some()
+    }
+
+    /// Says what is wrong with the request. What was wrong before stands.
+    pub fn note(&self, refusal: Refusal) {
+        self.refusal.borrow_mut().get_or_insert(refusal);
+    }
+
+    /// Answers what was wrong as `kill_result`.
+    pub fn answer_as_kill(&self) {
+        let refusal = self.refusal.take();
+        self.refusal.replace(refusal.map(Refusal::of_kill));
+    }
+
     /// Refuses a field.
-    pub fn refuse(&self, name: &str, why: impl core::fmt::Display) -> Refusal {
-        Refusal::field(&self.request, name, why)
+    pub fn refuse(&self, name: &str, why: Arguments<'_>) {
+        self.note(Refusal::field(&self.request, name, why));
+    }
+
+    /// Refuses a field, in fixed words.
+    #[inline(never)]
+    pub fn object_to(&self, name: &str, why: &str) {
+        self.refuse(name, format_args!("{why}"));
+    }
+
+    /// Refuses a field for its type.
+    pub fn refuse_kind(&self, name: &str, wanted: &str, found: Value<'_>) {
+        self.note(Refusal::kind(&self.request, name, wanted, found));
     }
 
     /// A field that must be there.
-    pub fn required<T>(&self, name: &str, value: Option<T>) -> Field<T> {
-        value.ok_or_else(|| self.refuse(name, "is missing"))
+    pub fn required<T>(&self, name: &str, value: Option<T>) -> Option<T> {
+        if value.is_none() {
+            self.object_to(name, "is missing");
+        }
+        value
     }
 
-    fn typed<T>(&self, name: &str, wanted: &str, read: impl Fn(Value<'a>) -> Option<T>) -> Field<Option<T>> {
-        let Some(value) = self.get(name) else { return Ok(None) };
-        read(value).map(Some).ok_or_else(|| Refusal::kind(&self.request, name, wanted, value))
+    /// A field of this kind; `wanted` says in a message what that is.
+    #[inline(never)]
+    fn typed(&self, name: &str, kind: Kind, wanted: &str) -> Option<Value<'a>> {
+        let value = self.get(name)?;
+        if value.kind() != kind {
+            self.refuse_kind(name, wanted, value);
+            return None;
+        }
+        Some(value)
     }
 
     /// A string.
-    pub fn string(&self, name: &str) -> Field<Option<Cow<'a, str>>> {
-        self.typed(name, "a string", Value::string)
+    pub fn string(&self, name: &str) -> Option<Cow<'a, str>> {
+        self.typed(name, Kind::String, "a string")?.string()
     }
 
     /// A string of at most `limit` bytes.
-    pub fn short(&self, name: &str, limit: usize) -> Field<Option<String>> {
-        match self.string(name)? {
-            Some(text) if text.len() > limit => {
-                Err(self.refuse(name, format_args!("has {} bytes; the limit is {limit}", text.len())))
-            }
-            text => Ok(text.map(Cow::into_owned)),
+    pub fn short(&self, name: &str, limit: usize) -> Option<String> {
+        let text = self.string(name)?;
+        if text.len() > limit {
+            self.refuse(name, format_args!("has {} bytes; the limit is {limit}", text.len()));
+            return None;
         }
+        Some(text.into_owned())
     }
 
     /// A string for the kernel.
-    pub fn c_string(&self, name: &str) -> Field<Option<CString>> {
-        let Some(text) = self.string(name)? else { return Ok(None) };
-        CString::new(text.into_owned()).map(Some).map_err(|_| self.refuse(name, "has a NUL character in it"))
+    pub fn c_string(&self, name: &str) -> Option<CString> {
+        let text = CString::new(self.string(name)?.into_owned()).ok();
+        if text.is_none() {
+            self.object_to(name, "has a NUL character in it");
+        }
+        text
     }
 
     /// True or false.
-    pub fn truth(&self, name: &str) -> Field<Option<bool>> {
-        self.typed(name, "true or false", Value::truth)
+    pub fn truth(&self, name: &str) -> Option<bool> {
+        self.typed(name, Kind::Truth, "true or false")?.truth()
+    }
+
+    /// True; false where it is not there.
+    pub fn is_true(&self, name: &str) -> bool {
+        self.truth(name).unwrap_or(false)
     }
 
     /// A whole number within limits.
-    pub fn count(&self, name: &str, limits: RangeInclusive<u64>) -> Field<Option<u64>> {
-        let Some(value) = self.get(name) else { return Ok(None) };
-        if value.kind() != Kind::Number {
-            return Err(Refusal::kind(&self.request, name, "a whole number", value));
+    pub fn count(&self, name: &str, limits: RangeInclusive<u64>) -> Option<u64> {
+        let value = self.typed(name, Kind::Number, "a whole number")?;
+        let count = value.count().filter(|count| limits.contains(count));
+        if count.is_none() {
+            let (from, to) = limits.into_inner();
+            self.refuse_range(name, value, format_args!("{from} to {to}"));
         }
-        match value.count() {
-            Some(count) if limits.contains(&count) => Ok(Some(count)),
-            _ => Err(self.out_of_range(name, value, limits.start(), limits.end())),
-        }
+        count
     }
 
     /// A whole number within limits, perhaps negative.
-    pub fn integer(&self, name: &str, limits: RangeInclusive<i64>) -> Field<Option<i64>> {
-        let Some(value) = self.get(name) else { return Ok(None) };
-        if value.kind() != Kind::Number {
-            return Err(Refusal::kind(&self.request, name, "a whole number", value));
+    pub fn integer(&self, name: &str, limits: RangeInclusive<i64>) -> Option<i64> {
+        let value = self.typed(name, Kind::Number, "a whole number")?;
+        let integer = value.integer().filter(|integer| limits.contains(integer));
+        if integer.is_none() {
+            let (from, to) = limits.into_inner();
+            self.refuse_range(name, value, format_args!("{from} to {to}"));
         }
-        match value.integer() {
-            Some(integer) if limits.contains(&integer) => Ok(Some(integer)),
-            _ => Err(self.out_of_range(name, value, limits.start(), limits.end())),
-        }
+        integer
     }
 
-    fn out_of_range<N: core::fmt::Display>(&self, name: &str, value: Value<'_>, from: N, to: N) -> Refusal {
+    fn refuse_range(&self, name: &str, value: Value<'_>, range: Arguments<'_>) {
         let digits = value.digits().unwrap_or_default();
-        let shown = digits.get(..24).map_or_else(|| digits.to_owned(), |start| format!("{start}…"));
-        self.refuse(name, format_args!("must be a whole number from {from} to {to}, not {shown}"))
+        let (shown, more) = digits.get(..24).map_or((digits, ""), |start| (start, "…"));
+        self.refuse(name, format_args!("must be a whole number from {range}, not {shown}{more}"));
     }
 
     /// One of several words, and what it stands for.
-    pub fn word<T: Copy>(&self, name: &str, words: &[(&str, T)]) -> Field<Option<T>> {
-        let Some(text) = self.string(name)? else { return Ok(None) };
-        match words.iter().find(|(word, _)| *word == text) {
-            Some((_, meaning)) => Ok(Some(*meaning)),
-            None => {
-                let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-                Err(self.refuse(name, format_args!("must be one of {}", known.join(", "))))
+    pub fn word<T: Copy>(&self, name: &str, words: &[(&str, T)]) -> Option<T> {
+        let chosen = self.choice(name, &|index| words.get(index).map(|(word, _)| *word))?;
+        words.get(chosen).map(|(_, meaning)| *meaning)
+    }
+
+    /// The index of a word among those that `known` has.
+    fn choice<'w>(&self, name: &str, known: &dyn Fn(usize) -> Option<&'w str>) -> Option<usize> {
+        let text = self.string(name)?;
+        let mut all = String::new();
+        let mut index = 0;
+        while let Some(word) = known(index) {
+            if *word == *text {
+                return Some(index);
             }
+            if index > 0 {
+                all.push_str(", ");
+            }
+            all.push_str(word);
+            index += 1;
         }
+        self.refuse(name, format_args!("must be one of {all}"));
+        None
     }
 
     /// The elements of an array.
-    pub fn elements(&self, name: &str, of: &str) -> Field<Option<impl Iterator<Item = Value<'a>> + use<'a>>> {
-        self.typed(name, of, Value::elements)
+    pub fn elements(&self, name: &str, wanted: &str) -> Option<Elements<'a>> {
+        self.typed(name, Kind::Array, wanted)?.elements()
     }
 
-    /// An object within, with the name under which messages know it.
-    pub fn object(&self, name: &str) -> Field<Option<Self>> {
-        let Some(value) = self.get(name) else { return Ok(None) };
-        if value.kind() != Kind::Object {
-            return Err(Refusal::kind(&self.request, name, "an object", value));
+    /// An object within, read by `read`, with the name under which messages know it.
+    pub fn object<T>(&self, name: &str, read: impl FnOnce(&Self) -> T) -> Option<T> {
+        let fields = self.within(name)?;
+        let read = read(&fields);
+        if let Some(refusal) = fields.refusal.into_inner() {
+            self.note(refusal);
         }
-        Self::new(Cow::Owned(format!("{}.{name}", self.request)), value).map(Some)
+        Some(read)
     }
 
-    /// The members of an object.
-    pub fn members(
-        &self,
-        name: &str,
-    ) -> Field<Option<impl Iterator<Item = (Cow<'a, str>, Value<'a>)> + use<'a>>> {
-        self.typed(name, "an object", Value::members)
-    }
-
-    /// An exec's key.
-    pub fn exec_id(&self, name: &str) -> Field<Option<ExecId>> {
-        let Some(text) = self.string(name)? else { return Ok(None) };
-        ExecId::new(&text).map(Some).ok_or_else(|| self.refuse(name, ID_RULE))
-    }
-
-    /// A signal, by name or number.
-    pub fn signal(&self, name: &str) -> Field<Option<SignalNumber>> {
-        let Some(value) = self.get(name) else { return Ok(None) };
-        let signal = match value.kind() {
-            Kind::Number => value.count().and_then(SignalNumber::new),
-            Kind::String => value.string().and_then(|text| SignalNumber::parse(&text)),
-            _ => return Err(Refusal::kind(&self.request, name, "the name or number of a signal", value)),
-        };
-        match signal {
-            Some(signal) => Ok(Some(signal)),
-            None => {
-                let text = value.string().unwrap_or_else(|| value.digits().unwrap_or_default().into());
-                let shown: String = text.chars().take(32).collect();
-                Err(self.refuse(name, format_args!("is no signal: {shown:?}")))
+    fn within(&self, name: &str) -> Option<Self> {
+        let value = self.typed(name, Kind::Object, "an object")?;
+        match Self::new(Cow::Owned(format!("{}.{name}", self.request)), value) {
+            Ok(fields) => Some(fields),
+            Err(refusal) => {
+                self.note(refusal);
+                None
             }
         }
     }
 
+    /// The members of an object.
+    pub fn members(&self, name: &str, wanted: &str) -> Option<Members<'a>> {
+        self.typed(name, Kind::Object, wanted)?.members()
+    }
+
+    /// An exec's key.
+    pub fn exec_id(&self, name: &str) -> Option<ExecId> {
+        let id = ExecId::new(&self.string(name)?);
+        if id.is_none() {
+            self.object_to(name, ID_RULE);
+        }
+        id
+    }
+
+    /// A signal, by name or number.
+    pub fn signal(&self, name: &str) -> Option<SignalNumber> {
+        let value = self.get(name)?;
+        let signal = match value.kind() {
+            Kind::Number => value.count().and_then(SignalNumber::new),
+            Kind::String => value.string().and_then(|text| SignalNumber::parse(&text)),
+            _ => {
+                self.refuse_kind(name, "the name or number of a signal", value);
+                return None;
+            }
+        };
+        if signal.is_none() {
+            let text = value.string().unwrap_or_else(|| value.digits().unwrap_or_default().into());
+            self.refuse(name, format_args!("is no signal: {}", Quoted(shortened(&text, 32))));
+        }
+        signal
+    }
+
     /// Bytes in base64.
-    pub fn base64(&self, name: &str) -> Field<Option<Vec<u8>>> {
-        let Some(text) = self.string(name)? else { return Ok(None) };
-        base64::decode(&text).map(Some).ok_or_else(|| self.refuse(name, "is not base64 with padding"))
+    pub fn base64(&self, name: &str) -> Option<Vec<u8>> {
+        let bytes = base64::decode(&self.string(name)?);
+        if bytes.is_none() {
+            self.object_to(name, "is not base64 with padding");
+        }
+        bytes
     }
 }
 

@@ -16,12 +16,13 @@ mod frame;
 mod identity;
 pub mod json;
 mod output;
+mod quoted;
 mod refusal;
 mod request;
 mod signal;
 mod words;
 
-pub use control::{Attach, Filter, Kill, Mode, Resize, Resume, Scope, Shutdown, Target, Wait};
+pub use control::{Attach, Filter, Kill, Mode, Resize, Resume, Scope, Shutdown, State, Target, Wait};
 pub use environment::{Variables, refused_name};
 pub use exec::{
     EnvironmentMode, Exec, Limits, OnDisconnect, OnLimit, Output, Pty, ResourceLimit, Stdin, User,
@@ -29,6 +30,7 @@ pub use exec::{
 pub use frame::{Frame, FrameKind, HEADER, MAX_FRAME};
 pub use identity::{ExecId, Id};
 pub use output::{Chunk, End, Line, chunk, line};
+pub use quoted::Quoted;
 pub use refusal::Refusal;
 pub use request::Request;
 pub use signal::SignalNumber;

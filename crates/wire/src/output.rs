@@ -12,7 +12,7 @@ pub struct Line<'a> {
 }
 
 /// The longest piece of a line.
-const MAX_PIECE: usize = 65_536;
+pub(crate) const MAX_PIECE: usize = 65_536;
 /// The most bytes of one message in `chunks` mode.
 const MAX_CHUNK: usize = 32_768;
 

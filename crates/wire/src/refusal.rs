@@ -5,6 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+use crate::Quoted;
 use crate::json::{Object, Syntax, Value};
 
 /// What a request was refused for.
@@ -43,8 +44,9 @@ impl Refusal {
     }
 
     /// A field of a request is wrong.
-    pub(crate) fn field(request: &str, field: &str, why: impl fmt::Display) -> Self {
-        Self::new(format!("{request}: the field {field:?} {why}"))
+    #[inline(never)]
+    pub(crate) fn field(request: &str, field: &str, why: fmt::Arguments<'_>) -> Self {
+        Self::new(format!("{request}: the field {} {why}", Quoted(field)))
     }
 
     /// A field of a request has the wrong type.
@@ -56,6 +58,12 @@ impl Refusal {
     #[must_use]
     pub fn of_kill(self) -> Self {
         Self { answer: As::KillResult, ..self }
+    }
+
+    /// Whether the request as such was right, and this is its answer.
+    #[must_use]
+    pub fn is_answer(&self) -> bool {
+        self.answer == As::KillResult
     }
 
     /// Writes the answer.

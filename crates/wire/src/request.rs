@@ -3,13 +3,13 @@
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::control::{Attach, Filter, Kill, Resize, Resume, Shutdown, Wait};
 use crate::fields::Fields;
 use crate::json::Value;
-use crate::{Exec, ExecId, Refusal, SignalNumber};
+use crate::quoted::shortened;
+use crate::{Exec, ExecId, Quoted, Refusal, SignalNumber};
 
 /// What a client asks for.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -83,19 +83,24 @@ impl Request {
         })?;
         let value = Value::parse(text).map_err(Refusal::syntax)?;
         let mut fields = Fields::new(Cow::Borrowed("the request"), value)?;
-        let kind = fields.required("type", fields.string("type")?)?;
-        let Some(kind) = TYPES.iter().find(|known| **known == kind) else {
-            let shown: String = kind.chars().take(64).collect();
-            let known = TYPES.join(", ");
-            return Err(fields.refuse("type", format_args!("is unknown: {shown:?}; known are {known}")));
-        };
-        fields.rename(kind);
-        Self::typed(kind, &fields)
+        let kind = fields.string("type");
+        let known = kind.as_ref().and_then(|kind| TYPES.iter().find(|known| **known == *kind));
+        if let Some(known) = known {
+            fields.rename(known);
+            let request = Self::typed(known, &fields);
+            return fields.outcome(request);
+        }
+        if let Some(kind) = fields.required("type", kind) {
+            let (shown, known) = (Quoted(shortened(&kind, 64)), TYPES.join(", "));
+            fields.refuse("type", format_args!("is unknown: {shown}; known are {known}"));
+        }
+        fields.outcome(None)
     }
 
-    fn typed(kind: &str, fields: &Fields<'_>) -> Result<Self, Refusal> {
-        let id = || fields.required("id", fields.exec_id("id")?);
-        Ok(match kind {
+    /// The request of a type; `None` where a field that it cannot be without is missing or wrong.
+    fn typed(kind: &str, fields: &Fields<'_>) -> Option<Self> {
+        let id = || fields.required("id", fields.exec_id("id"));
+        Some(match kind {
             "ping" => Self::Ping,
             "exec" => Self::Exec(crate::exec::parse(fields)?),
             "kill" => Self::Kill(Kill::parse(fields)?),
@@ -107,25 +112,26 @@ impl Request {
             "resize" => Self::Resize(Resize::parse(fields)?),
             "wait" => Self::Wait(Wait::parse(fields)?),
             "ack" => Self::Ack(Wait::parse(fields)?.ids),
-            "list" => Self::List(Filter::parse(fields)?),
+            "list" => Self::List(Filter::parse(fields)),
             "stats" => Self::Stats,
             "events" => Self::Events,
-            "freeze" => Self::Freeze(fields.exec_id("id")?),
-            "thaw" => Self::Thaw(fields.exec_id("id")?),
-            "signal_main" => Self::SignalMain(fields.required("signal", fields.signal("signal")?)?),
-            "shutdown" => Self::Shutdown(Shutdown::parse(fields)?),
-            "resume" => Self::Resume(Box::new(Resume::parse(fields)?)),
-            _ => Self::Hello { frames: fields.truth("frames")?.unwrap_or(false) },
+            "freeze" => Self::Freeze(fields.exec_id("id")),
+            "thaw" => Self::Thaw(fields.exec_id("id")),
+            "signal_main" => Self::SignalMain(fields.required("signal", fields.signal("signal"))?),
+            "shutdown" => Self::Shutdown(Shutdown::parse(fields)),
+            "resume" => Self::Resume(Box::new(Resume::parse(fields))),
+            _ => Self::Hello { frames: fields.is_true("frames") },
         })
     }
 }
 
 /// `data`, or `data_b64` for what is no text.
-fn bytes(fields: &Fields<'_>) -> Result<Vec<u8>, Refusal> {
-    match (fields.string("data")?, fields.base64("data_b64")?) {
-        (Some(text), None) => Ok(text.into_owned().into_bytes()),
-        (None, Some(bytes)) => Ok(bytes),
-        (Some(_), Some(_)) => Err(fields.refuse("data_b64", "does not go with \"data\"")),
-        (None, None) => Err(fields.refuse("data", "is missing (or \"data_b64\")")),
+fn bytes(fields: &Fields<'_>) -> Option<Vec<u8>> {
+    match (fields.string("data"), fields.base64("data_b64")) {
+        (Some(text), None) => return Some(text.into_owned().into_bytes()),
+        (None, Some(bytes)) => return Some(bytes),
+        (Some(_), Some(_)) => fields.object_to("data_b64", "does not go with \"data\""),
+        (None, None) => fields.object_to("data", "is missing (or \"data_b64\")"),
     }
+    None
 }

@@ -39,7 +39,9 @@ impl SignalNumber {
         let name = upper.strip_prefix("SIG").unwrap_or(&upper);
         let offset = |digits: &str| match digits.as_bytes() {
             [] => Some(0),
-            [b'+' | b'-', first, ..] if first.is_ascii_digit() => digits[1..].parse::<u8>().ok(),
+            [b'+' | b'-', first, ..] if first.is_ascii_digit() => {
+                digits.get(1..)?.parse::<u64>().ok()?.try_into().ok()
+            }
             _ => None,
         };
         if let Some(up) = name.strip_prefix("RTMIN") {

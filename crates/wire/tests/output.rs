@@ -128,3 +128,46 @@ fn signals_have_names_and_numbers() {
         assert_eq!(SignalNumber::parse(text).map(SignalNumber::get), number, "{text}");
     }
 }
+
+#[test]
+fn plain_lines_are_written_as_each_of_them_would_be() {
+    use wire::answer::{Origin, Stream, line as one, plain_lines};
+    let id = wire::ExecId::new("a \"b\"").unwrap();
+    let pieces: [&[u8]; 9] = [
+        b"",
+        b"x",
+        b"seven77",
+        b"eight888",
+        b"nine99999",
+        b"\"",
+        b"tab\t",
+        b"back\\slash",
+        "\u{e9}".as_bytes(),
+    ];
+    let long = vec![b'l'; 65_537];
+    for before in 0..4 {
+        for special in pieces.iter().copied().chain([long.as_slice(), &long[1..], b"\xff", b"unfinished"]) {
+            for events in [false, true] {
+                let mut bytes = b"plain line of some length\n".repeat(before);
+                bytes.extend_from_slice(special);
+                if special != b"unfinished" {
+                    bytes.push(b'\n');
+                }
+                bytes.extend_from_slice(b"after\n");
+                let origin = |offset| events.then_some(Origin { id: &id, offset });
+                let mut fast = Vec::new();
+                let taken = plain_lines(&mut fast, Stream::Stderr, &bytes, origin(7), usize::MAX);
+                let (mut slow, mut at) = (Vec::new(), 0);
+                while at < taken {
+                    let piece = line(&bytes[at..], 0, End::Open).unwrap();
+                    one(&mut slow, Stream::Stderr, &piece, origin(7 + at as u64));
+                    at += piece.taken;
+                }
+                assert!(at == taken && fast == slow, "{before} lines before {special:?}");
+                assert!(taken >= before * 26);
+            }
+        }
+    }
+    let mut out = Vec::new();
+    assert_eq!(plain_lines(&mut out, Stream::Stdout, b"a\nb\nc\n", None, 40), 4, "not beyond the limit");
+}

@@ -3,9 +3,8 @@
 use std::mem::ManuallyDrop;
 use std::time::Duration;
 
-use cgroup::{Delegated, Group, Hierarchy, Limits, Memory, Name, NotDelegated, Owner, Parent, Unavailable};
+use cgroup::{Delegated, Group, Hierarchy, Limits, Name, NotDelegated, Owner, Parent, Unavailable};
 use oci::{CgroupView, Privilege};
-use sys::Errno;
 use sys::fd::{AsFd, BorrowedFd};
 
 use crate::failure::Failure;
@@ -73,13 +72,7 @@ pub fn make(place: Place, id: &str, limits: &Limits) -> Result<Option<Home>, Fai
         Place::Nowhere(failure) => return Err(failure),
     };
     let name = Owner::caller(id).format().map_err(|error| Failure::ours(error.to_string()))?;
-    let group = match parent.create(&name, limits) {
-        // A kernel without swap accounting has no such file, and nothing that could be limited by it.
-        Err(error) if error.errno == Errno::NOENT && error.file == "memory.swap.max" => {
-            parent.create(&name, &Limits { memory_swap_max: None, ..limits.clone() })?
-        }
-        other => other?,
-    };
+    let group = parent.create_without_swap(&name, limits.clone())?;
     Ok(Some(Home { parent: ManuallyDrop::new(parent), group: ManuallyDrop::new(group) }))
 }
 
@@ -108,13 +101,5 @@ impl Home {
     pub fn leave(self) -> Result<(), Failure> {
         let Self { parent, group } = self;
         group.remove(parent.as_fd(), PATIENCE).map_err(Failure::from)
-    }
-}
-
-/// Swap would make of a limit on memory a limit on memory that is not swapped.
-pub fn without_swap(limits: Limits) -> Limits {
-    match limits.memory_max {
-        Some(Memory::Bytes(_)) => Limits { memory_swap_max: Some(Memory::Bytes(0)), ..limits },
-        _ => limits,
     }
 }

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::ffi::CString;
 
 use plan::Execute;
-use spawn::{Caller, Launch, Others, Pause, Plan, Step, Stopped};
+use spawn::{Caller, Launch, Memory, Others, Pause, Plan, Step, Stopped};
 use sys::clone::{Child, Namespaces};
 use sys::exec::Argument;
 use sys::fd::{BorrowedFd, OwnedFd};
@@ -45,6 +45,7 @@ pub fn start(
         cgroup: None,
         standard,
         others: Others::Keep,
+        memory: Memory::Copied,
     };
     spawn::start(&launch, &mut Bystander).map_err(|stopped| match stopped {
         Stopped::Plan(error) => Failure::from(error),

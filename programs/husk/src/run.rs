@@ -8,7 +8,7 @@ use oci::spec::ConsoleSize;
 use oci::{Arena, Compiled, Lifetime, Nodes, Privilege, RootSource, Setting, Terminal};
 use plan::Standard;
 use session::{Ended, RawMode, Session};
-use spawn::{Caller, Exit, Launch, Others, Pause, Plan, Stopped};
+use spawn::{Caller, Exit, Launch, Memory, Others, Pause, Plan, Stopped};
 use sys::clone::Child;
 use sys::fd::{AsFd, OwnedFd};
 use sys::privilege::Capabilities;
@@ -140,7 +140,7 @@ impl<'r> Container<'r> {
         };
         let arena = Arena::new();
         let mut compiled = oci::compile(&spec, &setting, &arena)?;
-        compiled.limits = group::without_swap(compiled.limits);
+        compiled.limits = compiled.limits.without_swap();
         compiled.limits.io_weight = self.run.io_weight;
         match self.run.action {
             Action::Print => crate::show(&plan_verb::text_of(&compiled)),
@@ -188,6 +188,7 @@ impl<'r> Container<'r> {
             cgroup: home.map(Home::directory),
             standard: [null.as_ref().map(AsFd::as_fd); 3],
             others: Others::Keep,
+            memory: Memory::Copied,
         };
         let child = spawn::start(&launch, &mut starter).map_err(|stopped| match stopped {
             Stopped::Plan(error) => Failure::from(error),

@@ -1,17 +1,13 @@
-//! Users and groups by name: /etc/passwd and /etc/group, read line by line in a fixed space (passwd(5), group(5)).
+//! Users and groups by name: /etc/passwd and /etc/group, read line by line (passwd(5), group(5)).
 //! Before start only; nothing else is parsed by the first process.
 
 use core::ffi::CStr;
+use core::ops::ControlFlow;
 
-use sys::fs::{CWD, Mode, OFlags, openat};
 use sys::{Errno, Result};
 
+use crate::lines::{Take, each_line};
 use crate::values::id;
-
-/// A line longer than this belongs to no user that could log in, and is passed over.
-const LONGEST: usize = 1024;
-/// More than this is not read of a file.
-const MOST: usize = 4 << 20;
 
 /// Who a name or a number is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,9 +23,16 @@ pub struct User {
 /// # Errors
 /// ENOENT where there is no such user; those of open(2) and read(2) where a name cannot be looked up.
 pub fn user(name: &CStr) -> Result<User> {
-    let name = name.to_bytes();
+    user_in(name.to_bytes(), |take| each_line(c"/etc/passwd", take))
+}
+
+/// The same among the lines that `each` hands on.
+///
+/// # Errors
+/// As [`user`].
+pub fn user_in(name: &[u8], each: impl FnOnce(&mut Take<'_>) -> Result<()>) -> Result<User> {
     let number = id(name);
-    let found = search(c"/etc/passwd", |line| {
+    let found = search(each, |line| {
         let mut fields = line.split(|byte| *byte == b':');
         let (login, uid, gid) = (fields.next()?, id(fields.nth(1)?)?, id(fields.next()?)?);
         (number == Some(uid) || number.is_none() && login == name).then_some(User { uid, gid: Some(gid) })
@@ -48,10 +51,18 @@ pub fn user(name: &CStr) -> Result<User> {
 /// # Errors
 /// As [`user`].
 pub fn group(name: &[u8]) -> Result<u32> {
+    group_in(name, |take| each_line(c"/etc/group", take))
+}
+
+/// The same among the lines that `each` hands on.
+///
+/// # Errors
+/// As [`user`].
+pub fn group_in(name: &[u8], each: impl FnOnce(&mut Take<'_>) -> Result<()>) -> Result<u32> {
     if let Some(number) = id(name) {
         return Ok(number);
     }
-    let found = search(c"/etc/group", |line| {
+    let found = search(each, |line| {
         let mut fields = line.split(|byte| *byte == b':');
         (fields.next()? == name).then_some(())?;
         id(fields.nth(1)?)
@@ -59,82 +70,21 @@ pub fn group(name: &[u8]) -> Result<u32> {
     found.ok_or(Errno::NOENT)
 }
 
-fn search<T>(path: &CStr, mut take: impl FnMut(&[u8]) -> Option<T>) -> Result<Option<T>> {
-    let file = openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-    let mut lines = Lines::new();
-    let mut buffer = [0u8; 512];
-    let mut total = 0;
-    loop {
-        let read = match sys::io::read(&file, &mut buffer[..]) {
-            Err(Errno::INTR) => continue,
-            read => read?,
-        };
-        total += read;
-        if read == 0 || total > MOST {
-            return Ok(lines.end(&mut take));
-        }
-        for byte in buffer.iter().take(read) {
-            if let Some(found) = lines.add(*byte, &mut take) {
-                return Ok(Some(found));
-            }
-        }
-    }
-}
-
-/// The line that is being read.
-struct Lines {
-    line: [u8; LONGEST],
-    length: usize,
-}
-
-impl Lines {
-    const fn new() -> Self {
-        Self { line: [0; LONGEST], length: 0 }
-    }
-
-    fn add<T>(&mut self, byte: u8, take: &mut impl FnMut(&[u8]) -> Option<T>) -> Option<T> {
-        if byte == b'\n' {
-            return self.end(take);
-        }
-        if let Some(place) = self.line.get_mut(self.length) {
-            *place = byte;
-        }
-        self.length = self.length.saturating_add(1);
-        None
-    }
-
-    /// The line is complete. One that did not fit is none.
-    fn end<T>(&mut self, take: &mut impl FnMut(&[u8]) -> Option<T>) -> Option<T> {
-        let length = core::mem::take(&mut self.length);
-        self.line.get(..length).filter(|line| !line.is_empty()).and_then(take)
-    }
+fn search<T>(
+    each: impl FnOnce(&mut Take<'_>) -> Result<()>,
+    take: impl Fn(&[u8]) -> Option<T>,
+) -> Result<Option<T>> {
+    let mut found = None;
+    each(&mut |line| {
+        found = take(line);
+        if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    Ok(found)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn lines(text: &[u8]) -> std::vec::Vec<std::vec::Vec<u8>> {
-        let mut seen = std::vec::Vec::new();
-        let mut lines = Lines::new();
-        let mut take = |line: &[u8]| {
-            seen.push(line.to_vec());
-            None::<()>
-        };
-        for byte in text {
-            assert_eq!(lines.add(*byte, &mut take), None);
-        }
-        assert_eq!(lines.end(&mut take), None);
-        seen
-    }
-
-    #[test]
-    fn a_line_that_does_not_fit_is_passed_over() {
-        let mut text = b"first\n\n".to_vec();
-        text.extend([b'x'; LONGEST + 1]);
-        text.extend(b"\nlast");
-        assert_eq!(lines(&text), [b"first".to_vec(), b"last".to_vec()]);
-    }
 
     #[test]
     fn root_is_found_by_name_and_number_and_numbers_need_no_entry() {

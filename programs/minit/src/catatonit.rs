@@ -2,9 +2,10 @@
 
 use sys::start::Invocation;
 
-use crate::decide::{Leftovers, OnStop, OnSuspend};
+use crate::first::decide::{Leftovers, OnStop, OnSuspend};
+use crate::help::{print, print_error};
 use crate::message::Part::{Number, Text};
-use crate::message::{Part, complain, print, print_error};
+use crate::message::{Part, complain};
 use crate::settings::{Answered, Audience, Place, Settings, Subreaper};
 use crate::words::{Word, Words};
 

@@ -4,9 +4,10 @@ use core::ffi::CStr;
 
 use sys::start::Invocation;
 
-use crate::decide::{Leftovers, OnStop, OnSuspend};
+use crate::first::decide::{Leftovers, OnStop, OnSuspend};
+use crate::help::print_error;
 use crate::message::Part::{Bytes, Text};
-use crate::message::{complain, print_error};
+use crate::message::complain;
 use crate::settings::{Answered, Audience, Place, Settings, Subreaper};
 use crate::values::number;
 use crate::words::{Word, Words};

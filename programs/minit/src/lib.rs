@@ -1,256 +1,286 @@
 //! minit, the first process of a container or a small machine: it starts one command, passes signals on to it,
 //! reaps what falls to it, and ends with it.
 //!
-//! Everything that can fail does so before the command is started. After that nothing is parsed, nothing
-//! allocated, and no error ends it: [`decide::decide`] is the whole of what it does.
+//! It has two roles, in two processes of one image:
+//!
+//! - the **first process** ([`first`]): everything that can fail does so before the command is started. After that
+//!   nothing is parsed, nothing allocated, and no error ends it: [`first::decide::decide`] is the whole of what it does.
+//! - the **api** ([`api`]), a child of it: serves clients, with a heap, and may die; then it is started again.
 #![no_std]
+#[cfg(feature = "api")]
+extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
 pub mod accounts;
+#[cfg(feature = "api")]
+pub mod api;
+pub mod begin;
+pub mod boot;
 pub mod catatonit;
-pub mod decide;
+#[cfg(feature = "api")]
+pub mod config;
 pub mod dumb_init;
 pub mod environment;
+#[cfg(feature = "api")]
+pub mod errand;
+pub mod first;
 pub mod help;
-pub mod kernel;
-pub mod kin;
+pub mod lines;
 pub mod message;
 pub mod notes;
 pub mod options;
+pub mod score;
 pub mod settings;
-pub mod start;
 pub mod steps;
-pub mod supervise;
-pub mod survive;
 pub mod tini;
 pub mod values;
+#[cfg(feature = "api")]
+pub mod verbs;
 pub mod words;
 
 use core::ffi::CStr;
 
-use sys::job::{Hold, give_up_terminal, hold, leads_session};
-use sys::reap::{End, Reaper};
-use sys::signals::{SignalSet, block, descriptor};
-use sys::start::{Inherited, Invocation};
+use sys::exec::Argument;
+use sys::fd::OwnedFd;
+#[cfg(feature = "api")]
+use sys::fd::{AsFd, BorrowedFd};
+use sys::machine::Ending;
+use sys::reap::End;
+use sys::start::{Alone, Inherited, Invocation};
 
-use decide::{Leftovers, OnExit, OnStop, OnSuspend, Policy};
+use boot::Standing;
 use environment::Environment;
-use message::Part::{Error, Text};
+#[cfg(feature = "api")]
+use first::api::Api;
+use first::decide::OnExit;
+use message::Part::Text;
 use message::{Part, complain};
-use notes::{Note, tell};
-use settings::{Answered, Audience, Changes, Codes, Dialect, Identity, Place, Rewrites, Settings, Subreaper};
-use steps::{Steps, resolve};
-use supervise::{Rank, Supervisor};
+use settings::{Answered, Dialect, Settings};
 
-pub use survive::survive;
+pub use first::survive::survive;
 
 /// Exit code of what is wrong with ourselves.
 const OURS: u8 = 125;
-const SIGHUP: i32 = 1;
-const SIGCONT: i32 = 18;
+
+/// What only a program has, as opposed to a test of it.
+#[derive(Debug)]
+#[cfg_attr(not(feature = "api"), allow(dead_code))] // its roles with a heap use it
+pub struct Ground {
+    /// That it has one thread.
+    alone: Alone,
+    /// A listening socket that was inherited.
+    listening: Option<OwnedFd>,
+    /// The heap, for roles that may have one.
+    #[cfg(feature = "api")]
+    heap: &'static sys::heap::Heap,
+}
 
 /// The program.
 #[must_use]
-pub fn run(invocation: Invocation, inherited: Inherited) -> u8 {
-    let settings = match settings(&invocation) {
-        Ok(settings) => settings,
-        Err(Answered(code)) => return code,
+pub fn run(
+    invocation: Invocation,
+    inherited: Inherited,
+    #[cfg(feature = "api")] heap: &'static sys::heap::Heap,
+) -> u8 {
+    let ground = Ground {
+        alone: inherited.alone(),
+        listening: None,
+        #[cfg(feature = "api")]
+        heap,
     };
-    if settings.dialect == Dialect::Minit {
-        inherited.close();
+    #[cfg(feature = "api")]
+    if let Some(verb) = verbs::asked(&invocation) {
+        sys::start::fill_standard_descriptors();
+        ground.heap.open(ground.alone);
+        return verb.run(&invocation);
     }
+    let mut settings = Settings::new(name(&invocation));
+    if settings.dialect != Dialect::Minit {
+        return match parse(&invocation, &mut settings) {
+            Ok(()) => obey(&invocation, &settings, &ground),
+            Err(Answered(code)) => code,
+        };
+    }
+    let standing = Standing::find();
+    let code = prepare(&invocation, &mut settings, inherited, ground, standing);
+    if standing == Standing::Machine {
+        // It was not understood what is wanted. The kernel panics when its first process ends.
+        boot::end::end(&settings, Ending::PowerOff, End::Code(code));
+    }
+    code
+}
+
+/// Finds out what is wanted. A configuration file comes first, so that the command line can say otherwise.
+fn prepare<'a>(
+    invocation: &Invocation,
+    settings: &mut Settings<'a>,
+    inherited: Inherited,
+    ground: Ground,
+    standing: Standing,
+) -> u8 {
+    if let Err(Answered(code)) = parse(invocation, settings) {
+        return code;
+    }
+    let mut room = [0; boot::kernel_line::ROOM];
+    let config = match (settings.config, standing) {
+        (Some(path), _) => Some(path),
+        (None, Standing::Machine) => boot::kernel_line::config_from_kernel(&mut room),
+        (None, _) => None,
+    };
+    match config {
+        Some(path) => with_config(path, invocation, inherited, ground, standing),
+        None => begin(invocation, settings, inherited, ground, standing),
+    }
+}
+
+/// Apart, so that its space is used only where it is needed.
+#[cfg(feature = "api")]
+#[inline(never)]
+fn with_config(
+    path: &CStr,
+    invocation: &Invocation,
+    inherited: Inherited,
+    ground: Ground,
+    standing: Standing,
+) -> u8 {
+    let (mut bytes, mut places) = ([0; config::MOST_BYTES], [Argument::END; config::MOST_WORDS]);
+    let mut settings = Settings::new(name(invocation));
+    sys::start::fill_standard_descriptors();
+    let words = config::read(&ground, path, &mut bytes);
+    let words = words.and_then(|bytes| config::arguments(name(invocation), bytes, &mut places));
+    let words = match words {
+        Ok(words) => words,
+        Err(code) => return code,
+    };
+    let parsed = options::parse(words, &mut settings).and_then(|()| parse(invocation, &mut settings));
+    match parsed {
+        Ok(()) => begin(invocation, &mut settings, inherited, ground, standing),
+        Err(Answered(code)) => code,
+    }
+}
+
+/// There is nobody to read it.
+#[cfg(not(feature = "api"))]
+fn with_config(path: &CStr, _: &Invocation, _: Inherited, _: Ground, _: Standing) -> u8 {
+    refuse(Text("--config: built without a reader of such files: "), Part::Bytes(path.to_bytes()))
+}
+
+/// Makes the surroundings, and begins.
+fn begin(
+    invocation: &Invocation,
+    settings: &mut Settings<'_>,
+    inherited: Inherited,
+    mut ground: Ground,
+    standing: Standing,
+) -> u8 {
+    match settings.service.listen {
+        Some(number) => {
+            ground.listening = inherited.close_all_but(number);
+            if ground.listening.is_none() {
+                let number = Part::Number(number.into());
+                complain(&[Text("minit: --listen-fd "), number, Text(": it is not open\n")]);
+                return OURS;
+            }
+        }
+        None => inherited.close(),
+    }
+    settings.complete(standing);
+    if settings.command.is_empty() && !settings.service.is_reachable() {
+        const USAGE: &str = "no command, and no api to be asked for one: minit [OPTIONS] [--] [CMD [ARG…]]";
+        return refuse(Text(USAGE), Text(" (minit --help)"));
+    }
+    boot::prepare(settings, standing);
+    let code = obey(invocation, settings, &ground);
+    match settings.policy.on_exit {
+        OnExit::Machine(ending) if standing == Standing::Machine => {
+            boot::end::end(settings, ending, End::Code(code))
+        }
+        _ if standing == Standing::Machine => boot::end::end(settings, Ending::PowerOff, End::Code(code)),
+        _ => settings.boot.reports.send(standing, code, End::Code(code)),
+    }
+    code
+}
+
+fn obey(invocation: &Invocation, settings: &Settings<'_>, ground: &Ground) -> u8 {
     sys::start::fill_standard_descriptors();
     if settings.changes.clear || settings.changes.set.iter().any(Option::is_some) {
-        with_changed_environment(&invocation, &settings)
+        with_changed_environment(invocation, settings, ground)
     } else {
-        supervise(&settings, invocation.environment)
+        with_api(settings, invocation.environment, ground)
     }
 }
 
 /// Apart, so that its space is used only where it is needed.
 #[inline(never)]
-fn with_changed_environment(invocation: &Invocation, settings: &Settings<'_>) -> u8 {
+fn with_changed_environment(invocation: &Invocation, settings: &Settings<'_>, ground: &Ground) -> u8 {
     match Environment::new(invocation.environment, &settings.changes) {
-        Some(environment) => supervise(settings, environment.vector()),
+        Some(environment) => with_api(settings, environment.vector(), ground),
         None => refuse(Text("--env: more variables than there is room for (1023)"), Text("")),
     }
 }
 
+/// The first process, and the other role beside it where it is wanted.
+#[cfg(feature = "api")]
+fn with_api(settings: &Settings<'_>, environment: &[Argument<'_>], ground: &Ground) -> u8 {
+    let started = sys::clock::monotonic();
+    let rank = begin::rank();
+    let mut name = [0; 64];
+    let limited = settings.limits.iter().any(Option::is_some);
+    let parcel = limited.then(|| {
+        errand::run(ground, &mut name, |counter| {
+            let (name, group) = api::groups::make_for_main(rank, settings.limits)?;
+            let handed = counter.hand_over(name.as_str().as_bytes(), Some(group.as_fd()));
+            handed.map_err(|errno| sys::strerror::describe(errno).into())
+        })
+    });
+    let parcel = match parcel.transpose() {
+        Ok(parcel) => parcel,
+        Err(code) => return code,
+    };
+    let group = parcel.as_ref().and_then(|parcel| core::str::from_utf8(parcel.bytes).ok());
+    let mut score = [0; score::ROOM];
+    let score = score::spare(settings.dialect, rank, &mut score);
+    let role = |link, journal: Option<BorrowedFd<'_>>| {
+        ground.heap.open(ground.alone);
+        let listening = ground.listening.as_ref();
+        api::serve(api::Task { settings, environment, listening, link, journal, started, rank, group, score })
+    };
+    let api = settings.service.is_reachable().then(|| Api::new(&role, ground.alone));
+    let descriptor = parcel.as_ref().and_then(|parcel| parcel.descriptor.as_ref());
+    begin::supervise(settings, environment, begin::Surroundings { rank, api, group: descriptor, score })
+}
+
+/// The first process alone.
+#[cfg(not(feature = "api"))]
+fn with_api(settings: &Settings<'_>, environment: &[Argument<'_>], _: &Ground) -> u8 {
+    if settings.limits.iter().any(Option::is_some) {
+        return refuse(Text("--memory, --cpus, --pids: built without cgroups"), Text(""));
+    }
+    let (rank, mut score) = (begin::rank(), [0; score::ROOM]);
+    let score = score::spare(settings.dialect, rank, &mut score);
+    begin::supervise(settings, environment, begin::Surroundings { rank, api: None, group: None, score })
+}
+
+/// Says what is not done and why; the exit code.
 fn refuse(what: Part<'_>, why: Part<'_>) -> u8 {
     complain(&[Text("minit: "), what, why, Text("\n")]);
     OURS
 }
 
-/// What we were called, and what was asked of us.
-fn settings<'a>(invocation: &Invocation) -> Result<Settings<'a>, Answered> {
-    let name = invocation.arguments.first().and_then(|name| name.text()).unwrap_or(c"minit");
-    let dialect = dialect(name);
-    let mut settings = Settings {
-        dialect,
-        name,
-        policy: Policy {
-            on_exit: OnExit::Exit,
-            on_stop: OnStop::Shutdown,
-            on_suspend: OnSuspend::Suspend,
-            leftovers: Leftovers::Clear,
-            grace: 10_000,
-        },
-        rewrites: Rewrites::none(),
-        audience: Audience::Group,
-        place: Place::SessionOrGroup,
-        remapped: Codes::default(),
-        same_signal: false,
-        parent_death: None,
-        subreaper: Subreaper::IfNotFirst,
-        verbosity: 0,
-        warn_of_reaped: false,
-        identity: Identity::default(),
-        changes: Changes { clear: false, set: [None; settings::MOST_CHANGES] },
-        command: &[],
-    };
-    match dialect {
-        Dialect::Minit => options::parse(invocation, &mut settings),
-        Dialect::Tini => tini::parse(invocation, &mut settings),
-        Dialect::DumbInit => dumb_init::parse(invocation, &mut settings),
-        Dialect::Catatonit => catatonit::parse(invocation, &mut settings),
-    }?;
-    Ok(settings)
-}
-
-/// Who is called so; by the last part of the name.
-fn dialect(name: &CStr) -> Dialect {
-    match name.to_bytes().rsplit(|byte| *byte == b'/').next() {
-        Some(b"tini" | b"tini-static" | b"docker-init") => Dialect::Tini,
-        Some(b"dumb-init") => Dialect::DumbInit,
-        Some(b"catatonit" | b"podman-init") => Dialect::Catatonit,
-        _ => Dialect::Minit,
+/// What was asked of us under the name that we were called by. What is wrong with that has been said when this returns.
+///
+/// # Errors
+/// [`Answered`] where nothing is to be started.
+pub fn parse<'a>(invocation: &Invocation, settings: &mut Settings<'a>) -> Result<(), Answered> {
+    match settings.dialect {
+        Dialect::Minit => options::parse(invocation.arguments, settings),
+        Dialect::Tini => tini::parse(invocation, settings),
+        Dialect::DumbInit => dumb_init::parse(invocation, settings),
+        Dialect::Catatonit => catatonit::parse(invocation, settings),
     }
 }
 
-/// Signals first: one that comes from here on is held until it is read.
-fn supervise<'a>(settings: &'a Settings<'a>, environment: &'a [sys::exec::Argument<'a>]) -> u8 {
-    let rank = if sys::process::getpid().as_raw_pid() == 1 { Rank::First } else { Rank::Other };
-    if rank == Rank::Other && matches!(settings.policy.on_exit, OnExit::Machine(_)) {
-        return refuse(Text("--on-exit poweroff and reboot are for process 1"), Text(""));
-    }
-    let ids = match resolve(&settings.identity) {
-        Ok(ids) => ids,
-        Err(Answered(code)) => return code,
-    };
-    let prepared = block(SignalSet::ALL).and_then(|mask| descriptor(SignalSet::ALL).map(|fd| (mask, fd)));
-    let (mask, signals) = match prepared {
-        Ok(prepared) => prepared,
-        Err(errno) => return refuse(Text("signalfd: "), Error(errno)),
-    };
-    if let Err(code) = tie_to_others(settings, rank) {
-        return code;
-    }
-    let held = hold();
-    let hand_off = hand_over(settings, held);
-    let steps = Steps::new(settings, &ids, held, mask, environment);
-    let mut supervisor = Supervisor {
-        settings,
-        steps: &steps,
-        signals,
-        main: None,
-        group: 0,
-        reaper: Reaper::Process,
-        rank,
-        hand_off,
-    };
-    if !settings.command.is_empty() {
-        match start::start(settings, steps.plan()) {
-            Ok(main) => {
-                if matches!(settings.place, Place::Session) {
-                    tell(settings, Note::OwnSession);
-                }
-                tell(settings, Note::Spawned(main.pid));
-                survive::remember(main.pid);
-                supervisor.group = main.pid;
-                supervisor.main = Some(main);
-            }
-            Err(code) => return code,
-        }
-    }
-    if settings.dialect != Dialect::Tini {
-        // So that no file system is kept from being unmounted.
-        let _ = sys::process::chdir(c"/");
-    }
-    leave(settings, supervisor.run())
-}
-
-/// Our parent's end and others' orphans.
-fn tie_to_others(settings: &Settings<'_>, rank: Rank) -> Result<(), u8> {
-    if let Some(number) = settings.parent_death {
-        let signal = sys::process::Signal::from_named_raw(number);
-        if signal.is_none_or(|signal| sys::process::set_parent_process_death_signal(Some(signal)).is_err()) {
-            return Err(refuse(Text("the signal at the parent's end: refused"), Text("")));
-        }
-    }
-    let wanted = match settings.subreaper {
-        Subreaper::No => rank == Rank::First,
-        Subreaper::Yes => true,
-        Subreaper::IfNotFirst => rank == Rank::Other,
-    };
-    if settings.subreaper == Subreaper::No || !wanted {
-        if settings.dialect == Dialect::Tini && rank == Rank::Other && !sys::reap::adopts_orphans() {
-            tell(settings, Note::NoReaper);
-        }
-        return Ok(());
-    }
-    // Any number but 0 sets it.
-    if let Err(errno) = sys::process::set_child_subreaper(Some(sys::process::Pid::INIT)) {
-        tell(settings, Note::NoSubreaper(errno));
-    }
-    Ok(())
-}
-
-/// Gives up the terminal for the session of the main command. The signals that the kernel sends us for it are
-/// not meant for that.
-fn hand_over(settings: &Settings<'_>, held: Hold) -> SignalSet {
-    let gives = match settings.place {
-        Place::Session => true,
-        Place::SessionOrGroup => held == Hold::Leader,
-        Place::Group | Place::Same => false,
-    };
-    if gives && give_up_terminal().is_ok() && leads_session() {
-        SignalSet::EMPTY.with(SIGHUP).with(SIGCONT)
-    } else {
-        SignalSet::EMPTY
-    }
-}
-
-/// How we end.
-fn leave(settings: &Settings<'_>, end: End) -> u8 {
-    let code = end.code();
-    if settings.remapped.contains(code) {
-        return 0;
-    }
-    if let (End::Signal(number), true) = (end, settings.same_signal) {
-        // As the first process we survive that; then the code has to say it.
-        sys::reap::die_of(number);
-    }
-    code
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_name_decides_who_it_is() {
-        for (name, expected) in [
-            (c"tini", Dialect::Tini),
-            (c"/usr/bin/tini-static", Dialect::Tini),
-            (c"/sbin/docker-init", Dialect::Tini),
-            (c"./dumb-init", Dialect::DumbInit),
-            (c"catatonit", Dialect::Catatonit),
-            (c"/run/podman-init", Dialect::Catatonit),
-            (c"/sbin/init", Dialect::Minit),
-            (c"", Dialect::Minit),
-        ] {
-            assert_eq!(dialect(name), expected, "{name:?}");
-        }
-    }
+fn name(invocation: &Invocation) -> &'static CStr {
+    invocation.arguments.first().and_then(|name| name.text()).unwrap_or(c"minit")
 }

@@ -86,7 +86,7 @@ pub fn alarm(parts: &[Part<'_>]) {
 }
 
 /// Writes as much as is taken. A reader that is gone is nobody's failure.
-fn write_all(to: BorrowedFd<'_>, mut bytes: &[u8]) {
+pub fn write_all(to: BorrowedFd<'_>, mut bytes: &[u8]) {
     while !bytes.is_empty() {
         match sys::io::write(to, bytes) {
             Ok(written) if written > 0 => bytes = bytes.get(written..).unwrap_or_default(),
@@ -94,16 +94,6 @@ fn write_all(to: BorrowedFd<'_>, mut bytes: &[u8]) {
             _ => return,
         }
     }
-}
-
-/// Writes a text of any length to standard output.
-pub fn print(text: &str) {
-    write_all(sys::standard::output(), text.as_bytes());
-}
-
-/// Writes a text of any length to standard error.
-pub fn print_error(text: &str) {
-    write_all(sys::standard::error(), text.as_bytes());
 }
 
 #[cfg(test)]

@@ -34,6 +34,10 @@ pub enum Note {
     NoReaper,
     /// We are not the one for whom orphans fall; the kernel has refused.
     NoSubreaper(Errno),
+    /// The api could not be started; it is tried again.
+    NoApi(Errno),
+    /// The api has ended; it is started again.
+    ApiEnded(End),
     /// The machine could not be ended.
     MachineGoesOn(Errno),
 }
@@ -121,6 +125,17 @@ fn minit(note: Note) {
         }
         Note::NoSubreaper(errno) => {
             complain(&[Text(WARNING), Text("orphans go elsewhere: prctl: "), Error(errno), Text("\n")]);
+        }
+        Note::NoApi(errno) => {
+            complain(&[Text(WARNING), Text("the api cannot be started yet: "), Error(errno), Text("\n")]);
+        }
+        Note::ApiEnded(end) => {
+            let (how, number) = match end {
+                End::Code(code) => ("code ", i32::from(code)),
+                End::Signal(signal) => ("signal ", signal),
+            };
+            let what = Text("the api has ended (");
+            complain(&[Text(WARNING), what, Text(how), Number(number), Text("): started again\n")]);
         }
         Note::MachineGoesOn(errno) => {
             complain(&[Text(WARNING), Text("the machine does not end: reboot: "), Error(errno), Text("\n")]);

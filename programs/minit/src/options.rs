@@ -2,14 +2,16 @@
 
 use core::ffi::CStr;
 
+use sys::exec::Argument;
 use sys::machine::Ending;
-use sys::start::Invocation;
 
-use crate::decide::OnExit;
+use crate::boot::{mounts, network};
+use crate::first::decide::OnExit;
 use crate::help::HELP;
+use crate::help::print;
 use crate::message::Part::{Bytes, Text};
-use crate::message::{complain, print};
-use crate::settings::{Answered, Settings};
+use crate::message::complain;
+use crate::settings::{Answered, MOST_ALLOWED, Settings, Socket};
 use crate::values::{capabilities, id, limit, mask, milliseconds, number, signal, signed};
 use crate::words::{Word, Words};
 
@@ -19,6 +21,11 @@ const REFUSED: Answered = Answered(125);
 /// and the kernel ignores the three there (setpgid(2)).
 const SUSPENDING: [i32; 3] = [20, 21, 22];
 const SIGSTOP: i32 = 19;
+/// What the kernel shows for an id that a user namespace does not have: it might be anybody's.
+const OVERFLOW_UID: u32 = 65_534;
+/// What `--mount` takes.
+const MOUNTS: &str =
+    "it is auto, none, or of devtmpfs, proc, sysfs, devpts, shm, run, tmp, cgroup2 those that are wanted";
 
 /// An option.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,10 +51,24 @@ enum Name {
     ClearEnv,
     Directory,
     NoApi,
+    Socket,
+    Vsock,
+    Dial,
+    ListenFd,
+    AllowUid,
+    AllowEnv,
+    Mount,
+    Hostname,
+    Network,
+    Modules,
+    Report,
+    Memory,
+    Cpus,
+    Pids,
+    Config,
+    OnCrash,
     Help,
     Version,
-    /// Of the specification, but not of this version.
-    Later,
 }
 
 /// Long name, short one, and whether a value follows.
@@ -75,22 +96,22 @@ const TABLE: [(Name, &str, u8, Value); 39] = [
     (Name::NoApi, "no-api", 0, Value::None),
     (Name::Help, "help", b'h', Value::None),
     (Name::Version, "version", b'V', Value::None),
-    (Name::Later, "socket", 0, Value::Needed),
-    (Name::Later, "vsock", 0, Value::Needed),
-    (Name::Later, "dial", 0, Value::Needed),
-    (Name::Later, "listen-fd", 0, Value::Needed),
-    (Name::Later, "allow-uid", 0, Value::Needed),
-    (Name::Later, "allow-env", 0, Value::Needed),
-    (Name::Later, "memory", 0, Value::Needed),
-    (Name::Later, "cpus", 0, Value::Needed),
-    (Name::Later, "pids", 0, Value::Needed),
-    (Name::Later, "mount", 0, Value::Needed),
-    (Name::Later, "hostname", 0, Value::Needed),
-    (Name::Later, "net", 0, Value::Needed),
-    (Name::Later, "modules", 0, Value::Needed),
-    (Name::Later, "report", 0, Value::Needed),
-    (Name::Later, "config", 0, Value::Needed),
-    (Name::Later, "on-crash", 0, Value::Needed),
+    (Name::Socket, "socket", 0, Value::Needed),
+    (Name::Vsock, "vsock", 0, Value::Needed),
+    (Name::Dial, "dial", 0, Value::Needed),
+    (Name::ListenFd, "listen-fd", 0, Value::Needed),
+    (Name::AllowUid, "allow-uid", 0, Value::Needed),
+    (Name::AllowEnv, "allow-env", 0, Value::Needed),
+    (Name::Memory, "memory", 0, Value::Needed),
+    (Name::Cpus, "cpus", 0, Value::Needed),
+    (Name::Pids, "pids", 0, Value::Needed),
+    (Name::Mount, "mount", 0, Value::Needed),
+    (Name::Hostname, "hostname", 0, Value::Needed),
+    (Name::Network, "net", 0, Value::Needed),
+    (Name::Modules, "modules", 0, Value::Needed),
+    (Name::Report, "report", 0, Value::Needed),
+    (Name::Config, "config", 0, Value::Needed),
+    (Name::OnCrash, "on-crash", 0, Value::Needed),
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -103,9 +124,9 @@ enum Value {
 ///
 /// # Errors
 /// [`Answered`] where nothing is to be started.
-pub fn parse<'a>(invocation: &Invocation, settings: &mut Settings<'a>) -> Result<(), Answered> {
-    SUSPENDING.iter().for_each(|signal| settings.rewrites.set(*signal, SIGSTOP));
-    let mut words = Words::new(invocation.arguments);
+pub fn parse<'a>(arguments: &'a [Argument<'a>], settings: &mut Settings<'a>) -> Result<(), Answered> {
+    SUSPENDING.iter().for_each(|signal| settings.rewrites.set_if_unset(*signal, SIGSTOP));
+    let mut words = Words::new(arguments);
     while let Some(word) = words.next_option() {
         let (name, joined) = find(word)?;
         let (option, long, _, kind) = name;
@@ -126,14 +147,12 @@ pub fn parse<'a>(invocation: &Invocation, settings: &mut Settings<'a>) -> Result
                 print(concat!("minit ", env!("CARGO_PKG_VERSION"), "\n"));
                 Answered(0)
             }
-            Name::Later => refuse(long, None, why),
             _ => refuse(long, Some(value), why),
         })?;
     }
-    settings.command = words.command();
-    if settings.command.is_empty() {
-        complain(&[Text("minit: no command: minit [OPTIONS] [--] CMD [ARG…] (minit --help)\n")]);
-        return Err(REFUSED);
+    let command = words.command();
+    if !command.is_empty() {
+        settings.command = command;
     }
     Ok(())
 }
@@ -168,18 +187,47 @@ fn take<'a>(settings: &mut Settings<'a>, option: Name, value: &'a CStr) -> Resul
     let identity = &mut settings.identity;
     match option {
         Name::OnExit => {
-            settings.policy.on_exit = match bytes {
+            settings.on_exit = Some(match bytes {
                 b"stay" => OnExit::Stay,
                 b"exit" => OnExit::Exit,
                 b"respawn" => OnExit::Respawn,
                 b"poweroff" => OnExit::Machine(Ending::PowerOff),
                 b"reboot" => OnExit::Machine(Ending::Reboot),
                 _ => return Err("it is one of stay, exit, poweroff, reboot, respawn"),
-            };
+            });
         }
         Name::Grace => settings.policy.grace = milliseconds(bytes).ok_or("a time is 10s, 500ms or 2m")?,
         // The group is what signals go to anyway; the option exists for those who are used to it.
-        Name::All | Name::NoApi => {}
+        Name::All => {}
+        Name::NoApi => settings.service.is_wanted = false,
+        Name::Socket => {
+            settings.service.socket = match bytes {
+                b"none" => Socket::None,
+                b"" => return Err("it is a path, or none"),
+                _ => Socket::At(value),
+            };
+        }
+        Name::Vsock => settings.service.vsock = Some(port(bytes).ok_or("a port is 1 to 4294967294")?),
+        Name::Dial => {
+            settings.service.dial = Some(dial(bytes).ok_or("it is vsock:CID:PORT; the host is CID 2")?);
+        }
+        Name::ListenFd => {
+            let number = number(bytes).and_then(|number| u16::try_from(number).ok());
+            let number =
+                number.filter(|number| *number > 2).ok_or("it is the number of a descriptor above 2")?;
+            settings.service.listen = Some(number);
+        }
+        Name::AllowUid => {
+            let user = id(bytes).filter(|user| *user != OVERFLOW_UID);
+            let user = user.ok_or("it is the number of a user, and 65534 is nobody in particular")?;
+            add(&mut settings.service.users, user)?;
+        }
+        Name::AllowEnv => {
+            if bytes.is_empty() || bytes.contains(&b'=') {
+                return Err("it is the name of a variable");
+            }
+            add(&mut settings.service.variables, value)?;
+        }
         Name::Rewrite => {
             let (from, to) = rewrite(bytes).ok_or("it is FROM:TO, signals by number or name, TO also 0")?;
             settings.rewrites.set(from, to);
@@ -221,10 +269,54 @@ fn take<'a>(settings: &mut Settings<'a>, option: Name, value: &'a CStr) -> Resul
         }
         Name::ClearEnv => settings.changes.clear = true,
         Name::Directory => identity.directory = Some(value),
-        Name::Later => return Err("not in this version"),
+        Name::Mount => {
+            settings.boot.mounts = match bytes {
+                b"auto" => None,
+                b"none" => Some(mounts::Set::NONE),
+                list => Some(mounts::Set::named(list).ok_or(MOUNTS)?),
+            };
+        }
+        Name::Hostname => settings.boot.hostname = Some(value),
+        Name::Network => {
+            let network = network::Wanted::named(bytes);
+            settings.boot.network = Some(network.ok_or("it is lo, none or ADDRESS/PREFIX,GATEWAY")?);
+        }
+        Name::Modules => settings.boot.modules = Some(value),
+        Name::Report => {
+            let reports = settings.boot.reports.and(bytes);
+            settings.boot.reports = reports.ok_or("it is console or vsock:PORT")?;
+        }
+        Name::Memory => settings.limits[0] = Some(value),
+        Name::Cpus => settings.limits[1] = Some(value),
+        Name::Pids => settings.limits[2] = Some(value),
+        Name::Config => settings.config = Some(value),
+        Name::OnCrash => {
+            if !bytes.starts_with(b"/") {
+                return Err("it is a path that begins with /");
+            }
+            settings.crash = Some(value);
+        }
         Name::Help | Name::Version => return Err(""),
     }
     Ok(())
+}
+
+fn add<T: Copy>(places: &mut [Option<T>; MOST_ALLOWED], value: T) -> Result<(), &'static str> {
+    *places.iter_mut().find(|place| place.is_none()).ok_or("16 are the most")? = Some(value);
+    Ok(())
+}
+
+/// A port of vsock(7); the highest number means any.
+fn port(text: &[u8]) -> Option<u32> {
+    id(text).filter(|port| *port > 0)
+}
+
+/// `vsock:CID:PORT`
+fn dial(text: &[u8]) -> Option<(u32, u32)> {
+    let mut parts = text.strip_prefix(b"vsock:")?.split(|byte| *byte == b':');
+    let machine = id(parts.next()?).filter(|machine| *machine > 0)?;
+    let port = port(parts.next()?)?;
+    parts.next().is_none().then_some((machine, port))
 }
 
 /// A name or number of a user or group: digits must be a possible id.

@@ -4,12 +4,16 @@ use core::ffi::CStr;
 
 use plan::Limit;
 use sys::exec::Argument;
+use sys::machine::Ending;
 use sys::privilege::Capabilities;
 
-use crate::decide::Policy;
+use crate::boot::Standing;
+use crate::first::decide::{Leftovers, OnExit, OnStop, OnSuspend, Policy};
 
 /// How many `--env` there can be. They live on the stack of the first process.
 pub const MOST_CHANGES: usize = 64;
+/// How many `--allow-uid` and how many `--allow-env` there can be.
+pub const MOST_ALLOWED: usize = 16;
 /// How many `--rlimit` there can be: one for each limit.
 pub const MOST_LIMITS: usize = 16;
 
@@ -166,6 +170,59 @@ pub struct Changes<'a> {
     pub set: [Option<&'a CStr>; MOST_CHANGES],
 }
 
+/// Where the unix socket of the api is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Socket<'a> {
+    /// At [`DEFAULT_SOCKET`].
+    Default,
+    /// At this path.
+    At(&'a CStr),
+    /// There is none.
+    None,
+}
+
+/// Where clients find the api unless something else is said.
+pub const DEFAULT_SOCKET: &str = "/run/minit.sock";
+
+/// How the api is reached, and by whom.
+#[derive(Clone, Copy, Debug)]
+pub struct Service<'a> {
+    /// Whether there is to be one at all, if it can be reached.
+    pub is_wanted: bool,
+    /// Its unix socket.
+    pub socket: Socket<'a>,
+    /// Its vsock port.
+    pub vsock: Option<u32>,
+    /// Where it connects to by itself: context id and port.
+    pub dial: Option<(u32, u32)>,
+    /// A listening socket that was inherited.
+    pub listen: Option<u16>,
+    /// Users that may connect besides root and our own.
+    pub users: [Option<u32>; MOST_ALLOWED],
+    /// Variables that requests may set although they are refused by default.
+    pub variables: [Option<&'a CStr>; MOST_ALLOWED],
+}
+
+impl Service<'_> {
+    /// What there is under the names of programs that have no api.
+    pub const NONE: Self = Self {
+        is_wanted: false,
+        socket: Socket::Default,
+        vsock: None,
+        dial: None,
+        listen: None,
+        users: [None; MOST_ALLOWED],
+        variables: [None; MOST_ALLOWED],
+    };
+
+    /// Whether an api can be reached in any way.
+    #[must_use]
+    pub fn is_reachable(&self) -> bool {
+        let elsewhere = self.vsock.is_some() || self.dial.is_some() || self.listen.is_some();
+        self.is_wanted && (elsewhere || self.socket != Socket::None)
+    }
+}
+
 /// Everything.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings<'a> {
@@ -175,6 +232,10 @@ pub struct Settings<'a> {
     pub name: &'a CStr,
     /// What it does.
     pub policy: Policy,
+    /// What was said about the end of the main command; the policy has what that comes to.
+    pub on_exit: Option<OnExit>,
+    /// The api.
+    pub service: Service<'a>,
     /// What signals become.
     pub rewrites: Rewrites,
     /// Whom they go to.
@@ -197,8 +258,78 @@ pub struct Settings<'a> {
     pub identity: Identity<'a>,
     /// Its environment.
     pub changes: Changes<'a>,
+    /// What is done before it is started.
+    pub boot: crate::boot::Wanted<'a>,
+    /// A file of further words.
+    pub config: Option<&'a CStr>,
+    /// What is executed in place of a first process that has a defect.
+    pub crash: Option<&'a CStr>,
+    /// Limits of the main command's cgroup, in the words of its user: memory, processors, processes.
+    pub limits: [Option<&'a CStr>; 3],
     /// The main command, with its end mark; empty where there is none.
     pub command: &'a [Argument<'a>],
+}
+
+impl<'a> Settings<'a> {
+    /// What is done where nothing is said, under this name.
+    #[must_use]
+    pub fn new(name: &'a CStr) -> Self {
+        let dialect = dialect(name);
+        Self {
+            dialect,
+            name,
+            policy: Policy {
+                on_exit: OnExit::Exit,
+                on_stop: OnStop::Shutdown,
+                on_suspend: OnSuspend::Suspend,
+                leftovers: Leftovers::Clear,
+                grace: 10_000,
+            },
+            on_exit: None,
+            service: Service {
+                is_wanted: dialect == Dialect::Minit && cfg!(feature = "api"),
+                ..Service::NONE
+            },
+            rewrites: Rewrites::none(),
+            audience: Audience::Group,
+            place: Place::SessionOrGroup,
+            remapped: Codes::default(),
+            same_signal: false,
+            parent_death: None,
+            subreaper: Subreaper::IfNotFirst,
+            verbosity: 0,
+            warn_of_reaped: false,
+            identity: Identity::default(),
+            changes: Changes { clear: false, set: [None; MOST_CHANGES] },
+            boot: crate::boot::Wanted::default(),
+            config: None,
+            crash: None,
+            limits: [None; 3],
+            command: &[],
+        }
+    }
+
+    /// What follows from everything that was said.
+    pub fn complete(&mut self, standing: Standing) {
+        let default = match standing {
+            Standing::Machine if !self.command.is_empty() => OnExit::Machine(Ending::PowerOff),
+            // To stay is for the sake of clients.
+            _ if self.service.is_reachable() => OnExit::Stay,
+            _ => OnExit::Exit,
+        };
+        self.policy.on_exit = self.on_exit.unwrap_or(default);
+    }
+}
+
+/// Who is called so; by the last part of the name.
+#[must_use]
+pub fn dialect(name: &CStr) -> Dialect {
+    match name.to_bytes().rsplit(|byte| *byte == b'/').next() {
+        Some(b"tini" | b"tini-static" | b"docker-init") => Dialect::Tini,
+        Some(b"dumb-init") => Dialect::DumbInit,
+        Some(b"catatonit" | b"podman-init") => Dialect::Catatonit,
+        _ => Dialect::Minit,
+    }
 }
 
 #[cfg(test)]
@@ -221,5 +352,21 @@ mod tests {
         codes.add(0);
         codes.add(255);
         assert_eq!([0, 1, 64, 254, 255].map(|code| codes.contains(code)), [true, false, false, false, true]);
+    }
+
+    #[test]
+    fn the_name_decides_who_it_is() {
+        for (name, expected) in [
+            (c"tini", Dialect::Tini),
+            (c"/usr/bin/tini-static", Dialect::Tini),
+            (c"/sbin/docker-init", Dialect::Tini),
+            (c"./dumb-init", Dialect::DumbInit),
+            (c"catatonit", Dialect::Catatonit),
+            (c"/run/podman-init", Dialect::Catatonit),
+            (c"/sbin/init", Dialect::Minit),
+            (c"", Dialect::Minit),
+        ] {
+            assert_eq!(dialect(name), expected, "{name:?}");
+        }
     }
 }

@@ -90,10 +90,11 @@ impl<'a> Steps<'a> {
         hold: Hold,
         mask: SignalSet,
         envp: &'a [Argument<'a>],
+        score: Option<&'a CStr>,
     ) -> Self {
         let mut steps = Self { list: [Step::NoNewPrivileges; MOST_STEPS], length: 0 };
         steps.add_place(settings.place, hold);
-        steps.add_identity(&settings.identity, ids);
+        steps.add_identity(&settings.identity, ids, score);
         if let Some(path) = settings.identity.directory {
             steps.add(Step::Chdir { path });
         }
@@ -140,8 +141,8 @@ impl<'a> Steps<'a> {
     }
 
     /// The order is the only one that works: each right is used before it is given up.
-    fn add_identity(&mut self, identity: &Identity<'a>, ids: &'a Ids) {
-        if let Some(value) = identity.oom_score {
+    fn add_identity(&mut self, identity: &Identity<'a>, ids: &'a Ids, score: Option<&'a CStr>) {
+        if let Some(value) = identity.oom_score.or(score) {
             self.add(Step::WriteProc { path: c"self/oom_score_adj", value });
         }
         identity.limits.iter().flatten().for_each(|limit| self.add(Step::Limit(*limit)));

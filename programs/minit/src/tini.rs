@@ -2,9 +2,10 @@
 
 use sys::start::Invocation;
 
-use crate::decide::{Leftovers, OnStop, OnSuspend};
+use crate::first::decide::{Leftovers, OnStop, OnSuspend};
+use crate::help::{print, print_error};
 use crate::message::Part::{Bytes, Number, Text};
-use crate::message::{Part, complain, print, print_error, say};
+use crate::message::{Part, complain, say};
 use crate::settings::{Answered, Audience, Place, Settings, Subreaper};
 use crate::values::{number, signal, signed};
 use crate::words::{Word, Words};

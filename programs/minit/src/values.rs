@@ -58,11 +58,15 @@ pub fn signal(text: &[u8]) -> Option<i32> {
     }
     // The C libraries keep 32 and 33 to themselves; signal(7) counts from 34.
     let (first, rest) = name.split_at_checked(5)?;
-    let offset = signed(rest).or_else(|| rest.is_empty().then_some(0))?;
-    let base = match () {
-        () if first.eq_ignore_ascii_case(b"RTMIN") => 34,
-        () if first.eq_ignore_ascii_case(b"RTMAX") => 64,
+    let (base, sign) = match () {
+        () if first.eq_ignore_ascii_case(b"RTMIN") => (34, b'+'),
+        () if first.eq_ignore_ascii_case(b"RTMAX") => (64, b'-'),
         () => return None,
+    };
+    let offset = match rest.first() {
+        None => 0,
+        Some(first) if *first == sign => signed(rest)?,
+        Some(_) => return None,
     };
     let number = offset.checked_add(base).filter(|number| (34..=64).contains(number))?;
     i32::try_from(number).ok()
@@ -179,7 +183,9 @@ mod tests {
         ] {
             assert_eq!(signal(text), Some(number), "{}", text.escape_ascii());
         }
-        for text in [&b""[..], b"0", b"65", b"TERMINATE", b"RTMIN-1", b"RTMAX+1", b"RTMIN+31", b"SIG"] {
+        for text in
+            [&b""[..], b"0", b"65", b"TERMINATE", b"RTMIN-1", b"RTMAX+1", b"RTMIN+31", b"RTMIN9", b"SIG"]
+        {
             assert_eq!(signal(text), None, "{}", text.escape_ascii());
         }
     }

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use cgroup::{Limits, Name, Parent};
-use plan::{Execute, Launch, Links, Mount, Others, Pause, Plan, Step};
+use plan::{Execute, Launch, Links, Memory, Mount, Others, Pause, Plan, Step};
 use spawn::{Caller, Exit, Stopped};
 use sys::clone::{Child, Namespaces};
 use sys::exec::Argument;
@@ -144,6 +144,7 @@ impl Hammer<'_> {
             cgroup,
             standard: [None; 3],
             others: Others::Close,
+            memory: Memory::Copied,
         };
         spawn::start(&launch, &mut Bystander).map_err(|stopped| match stopped {
             Stopped::Plan(error) => error,

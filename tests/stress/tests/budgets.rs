@@ -23,7 +23,7 @@ fn a_run_makes_few_system_calls() {
     let (root, log) = (rootfs(&scratch), scratch.join("count"));
     let status = Command::new("strace")
         .args(["-f", "-c", "-o"])
-        .args([log.as_path(), release()])
+        .args([log.as_path(), release("husk")])
         .arg("run")
         .args([root.as_path(), Path::new("/bin/true")])
         .stdin(Stdio::null())
@@ -45,7 +45,7 @@ fn husk_needs_little_memory() {
     let scratch = Scratch::new();
     let root = rootfs(&scratch);
     let number = format!("{}00000", std::process::id());
-    let mut husk = Command::new(release());
+    let mut husk = Command::new(release("husk"));
     husk.arg("run").arg(&root).args(["sleep", &number]).stdin(Stdio::null());
     let mut husk = husk.spawn().expect("husk");
     // husk is at its peak once its child is another program: one whose arguments begin with `sleep`.
@@ -67,7 +67,7 @@ fn husk_needs_little_memory() {
 
 #[test]
 fn the_program_is_small() {
-    let size = std::fs::metadata(release()).expect("husk").len();
+    let size = std::fs::metadata(release("husk")).expect("husk").len();
     println!("{size} bytes of {SIZE}");
     assert!(size <= SIZE, "{size} bytes, more than {SIZE}");
 }
@@ -76,7 +76,7 @@ fn the_program_is_small() {
 fn the_default_container_has_few_steps() {
     let scratch = Scratch::new();
     let root = rootfs(&scratch);
-    let output = Command::new(release()).args(["run", "--plan"]).arg(&root).arg("/bin/true").output();
+    let output = Command::new(release("husk")).args(["run", "--plan"]).arg(&root).arg("/bin/true").output();
     let text = String::from_utf8(output.expect("husk").stdout).expect("UTF-8");
     let is_step = |line: &&str| line.trim_start().starts_with(|first: char| first.is_ascii_digit());
     let steps = text.lines().filter(is_step).count();

@@ -43,7 +43,7 @@ fn positions(scratch: &Scratch, root: &Path) -> BTreeMap<String, usize> {
     let log = scratch.join("log");
     let status = Command::new("strace")
         .args(["-f", "-qq", "-o"])
-        .args([log.as_path(), release()])
+        .args([log.as_path(), release("husk")])
         .arg("run")
         .args([root, Path::new("/bin/true")])
         .status()
@@ -82,7 +82,7 @@ fn refused(scratch: &Scratch, root: &Path, injected: &str) -> Option<(ExitStatus
     let mut child = Command::new("strace")
         .args(["-f", "-qq", "-o", "/dev/null", "-e"])
         .arg(format!("inject={injected}"))
-        .arg(release())
+        .arg(release("husk"))
         .arg("run")
         .args([root, Path::new("/bin/true")])
         .stdin(Stdio::null())

@@ -6,7 +6,7 @@ use tidy::packages::{Package, packages};
 /// The level of each library; programs stand above them all. ARCHITECTURE.md draws the same.
 const LEVELS: &[&[&str]] = &[
     &["sys", "seccomp", "wire"],
-    &["plan", "cgroup", "image"],
+    &["plan", "cgroup", "image", "husk-client"],
     &["spawn"],
     &["session"],
     &["serve", "oci", "instance"],

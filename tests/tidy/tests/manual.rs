@@ -68,6 +68,33 @@ fn every_verb_is_in_the_manual_page_and_no_other() {
     demand_none(&differences(&said, &is), "describe the command in docs/man/husk.1, or remove it there");
 }
 
+/// The options of minit: the head of a paragraph without the name of the value, and whether there is one.
+fn options_of_minit(source: &str) -> Vec<String> {
+    let (_, table) = source.split_once("const TABLE").expect("the table of options");
+    let (table, _) = table.split_once("];\n").expect("the end of the table");
+    let head = |row: &str| {
+        let short = row.split_once("b'").and_then(|(_, rest)| rest.chars().next());
+        let short = short.map_or(String::new(), |letter| format!("{letter} , Fl "));
+        let value = if row.contains("Value::Needed") { " Ar" } else { "" };
+        format!(".It Fl {short}-{}{value}", quoted(row)[0])
+    };
+    table.split("(Name::").skip(1).map(head).collect()
+}
+
+#[test]
+fn every_option_of_minit_is_in_its_manual_page_and_no_other() {
+    let is = options_of_minit(&read("programs/minit/src/options.rs"));
+    let page = read("docs/man/minit.1");
+    let heads = section(&page, "OPTIONS").into_iter().filter(|line| line.starts_with(".It "));
+    let without_name = |head: &str| match head.split_once(" Ar ") {
+        Some((option, _)) => format!("{option} Ar"),
+        None => head.to_owned(),
+    };
+    let said: Vec<String> = heads.map(without_name).collect();
+    assert!(is.len() > 30, "programs/minit/src/options.rs: the table is written in another way now");
+    demand_none(&differences(&said, &is), "describe the option in docs/man/minit.1, or remove it there");
+}
+
 #[test]
 fn rows_of_the_table_become_heads_of_paragraphs() {
     let table = "pub const OPTIONS: [Description; 2] = [\n\

@@ -1,7 +1,9 @@
 /*
  * Runs one command and prints what it cost:
  *
- *     meter COMMAND [ARG…]   ->   wall_ns cpu_us peak_kb faults status
+ *     meter [-1] COMMAND [ARG…]   ->   wall_ns cpu_us peak_kb faults status
+ *
+ * With -1 the clock stops at the command's first byte on standard output, which is waited for.
  *
  * A static C program of its own, because what stands between the clock and the command is
  * measured with it: a process keeps the peak memory of the one it was forked from (getrusage(2):
@@ -14,6 +16,7 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -26,14 +29,17 @@ static long long microseconds(struct timeval time)
 
 int main(int argc, char **argv)
 {
-    if (argc < 2) {
-        fputs("usage: meter COMMAND [ARG...]\n", stderr);
+    int until_byte = argc > 1 && strcmp(argv[1], "-1") == 0;
+    char **command = argv + 1 + until_byte;
+    if (argc < 2 + until_byte) {
+        fputs("usage: meter [-1] COMMAND [ARG...]\n", stderr);
         return 125;
     }
     /* The command's output must not mix with the figures. */
     int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
-    if (nowhere < 0) {
-        perror("/dev/null");
+    int out[2] = { -1, nowhere };
+    if (nowhere < 0 || (until_byte && pipe2(out, O_CLOEXEC) < 0)) {
+        perror("/dev/null, or a pipe");
         return 125;
     }
 
@@ -44,16 +50,23 @@ int main(int argc, char **argv)
     clock_gettime(CLOCK_MONOTONIC, &began);
     pid_t child = vfork();
     if (child == 0) {
-        dup2(nowhere, STDOUT_FILENO);
-        execv(argv[1], argv + 1);
-        perror(argv[1]);
+        dup2(out[1], STDOUT_FILENO);
+        execv(command[0], command);
+        perror(command[0]);
         _exit(127);
     }
+    char byte;
+    if (until_byte && (close(out[1]) < 0 || read(out[0], &byte, 1) != 1)) {
+        fputs("meter: no byte came\n", stderr);
+        return 125;
+    }
+    clock_gettime(CLOCK_MONOTONIC, &ended);
     if (child < 0 || wait4(child, &status, 0, &used) < 0) {
         perror("meter");
         return 125;
     }
-    clock_gettime(CLOCK_MONOTONIC, &ended);
+    if (!until_byte)
+        clock_gettime(CLOCK_MONOTONIC, &ended);
 
     long long wall = (ended.tv_sec - began.tv_sec) * 1000000000LL + (ended.tv_nsec - began.tv_nsec);
     printf("%lld %lld %ld %ld %d\n", wall, microseconds(used.ru_utime) + microseconds(used.ru_stime),

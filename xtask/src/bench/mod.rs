@@ -11,6 +11,7 @@ mod crowd;
 mod figures;
 mod goals;
 mod leftovers;
+mod minit;
 mod order;
 mod peers;
 mod report;
@@ -33,6 +34,8 @@ cargo xtask bench [NAME…]   as root
   --runs N           rounds of `run` (60); `many` takes a twelfth of it
   --only A,B         only these contestants: floor, bwrap, crun, crun-seccomp, runc, runc-seccomp,
                      husk (its default, with seccomp), husk-unconfined
+
+  minit …            minit beside the inits of others: cargo xtask bench minit help
 ";
 
 /// What to measure, as it was asked for.
@@ -61,6 +64,8 @@ pub fn run(args: &[String]) -> Result<ExitCode> {
             print!("{HELP}");
             Ok(ExitCode::SUCCESS)
         }
+        Some("minit") => minit::run(&args[1..]),
+        Some("inside") if args.get(1).is_some_and(|word| word == "minit") => minit::measure(&args[2..]),
         Some("inside") => Request::parse(&args[1..])?.measure(),
         _ => {
             // Parsed here too: a mistyped option must not cost a download and a build first.
@@ -79,7 +84,7 @@ impl Request {
                 "run" => request.parts.push(Part::Run),
                 "calls" => request.parts.push(Part::Calls),
                 "many" => request.parts.push(Part::Many),
-                "--runs" => request.runs = number_of_runs(words.next())?,
+                "--runs" => request.runs = number_of_runs("--runs", words.next())?,
                 "--only" => {
                     let names = words.next().ok_or("bench --only: takes names, such as floor,crun")?;
                     request.only = names.split(',').map(str::to_owned).collect();
@@ -120,11 +125,11 @@ impl Request {
     }
 }
 
-fn number_of_runs(word: Option<&str>) -> Result<usize> {
-    let word = word.ok_or("bench --runs: takes a number")?;
+fn number_of_runs(option: &str, word: Option<&str>) -> Result<usize> {
+    let word = word.ok_or_else(|| format!("bench {option}: takes a number"))?;
     match word.parse() {
         Ok(runs) if runs > 0 => Ok(runs),
-        _ => Err(format!("bench --runs {word}: not a number above 0")),
+        _ => Err(format!("bench {option} {word}: not a number above 0")),
     }
 }
 

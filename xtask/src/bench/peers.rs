@@ -8,9 +8,13 @@ use std::process::{Command, Stdio};
 
 use crate::{Result, debian, run};
 
-/// Fetched with the libraries they need, in the newest version of all suites, which is sid's. The last two
-/// are bubblewrap's libraries.
-const WITH_LIBRARIES: &[&str] = &["crun", "runc", "strace", "libcap2", "libselinux1"];
+/// Fetched with the libraries they need, in the newest version of all suites, which is sid's. The two
+/// libraries are bubblewrap's; the last four are what minit is measured beside.
+const WITH_LIBRARIES: &[&str] =
+    &["crun", "runc", "strace", "libcap2", "libselinux1", "tini", "tini-static", "dumb-init", "catatonit"];
+
+/// What a folder of peers has in it that was fetched since there are minit's.
+const NEWEST: &str = "usr/bin/tini-static";
 
 /// Fetched alone: of bubblewrap the version of Debian 12 is the one that others have measured, and asking
 /// for it together with the others makes apt look for its libraries in Debian 12 too.
@@ -35,7 +39,7 @@ pub struct Peers {
 pub fn fetch(folder: &Path) -> Result<Peers> {
     let peers = Peers { root: folder.join("root"), profile: folder.join("docker-seccomp.json") };
     // Written last, so that a fetch that was cut short begins again.
-    if peers.profile.exists() {
+    if peers.profile.exists() && peers.root.join(NEWEST).exists() {
         return Ok(peers);
     }
     println!("fetching the peers: {}, {BUBBLEWRAP}", WITH_LIBRARIES.join(", "));

@@ -10,9 +10,7 @@ use crate::run;
 
 /// Says what is measured, where, and with which versions.
 pub fn heading(chosen: &[Contestant]) {
-    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    println!("\nLinux {}, {processors} processors, cgroup v2; `cargo xtask bench`\n", kernel.trim());
+    place("cargo xtask bench");
     for contestant in chosen {
         println!("- {}: {}", contestant.name, contestant.about);
     }
@@ -22,6 +20,13 @@ pub fn heading(chosen: &[Contestant]) {
             .filter_map(|(path, name)| version(path, name))
             .collect();
     println!("- versions: {}", versions.join(", "));
+}
+
+/// Says where it is measured, and by which command.
+pub fn place(command: &str) {
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    println!("\nLinux {}, {processors} processors, cgroup v2; `{command}`\n", kernel.trim());
 }
 
 fn version(path: &str, name: &str) -> Option<String> {

@@ -100,7 +100,8 @@ pub fn try_out(contestant: &Contestant) -> Result<()> {
     Err(format!("{}: {}, not exit code {expected}: {}", contestant.name, done.status, said.trim()))
 }
 
-fn run_metered(words: &[String]) -> Result<Cost> {
+/// Runs a command under the meter.
+pub fn run_metered(words: &[String]) -> Result<Cost> {
     let mut meter = Command::new("/bench/meter");
     meter.args(words);
     let printed = run::text(meter)?;

@@ -16,11 +16,42 @@ const FOLDERS: &[&str] = &["bin", "dev", "etc", "home", "proc", "root", "run", "
 /// What the root file system calls busybox by.
 const APPLETS: &[&str] = &["true", "sh", "ls", "cat", "mount", "ps", "sleep", "hostname"];
 
-/// The C programs, compiled into the arena.
-const C_PROGRAMS: &[(&str, &str)] = &[("floor", include_str!("floor.c")), ("meter", include_str!("meter.c"))];
+/// The C programs, compiled into the arena, with what the compiler needs to be told besides.
+const C_PROGRAMS: &[(&str, &str, &[&str])] = &[
+    ("floor", include_str!("floor.c"), &[]),
+    ("meter", include_str!("meter.c"), &[]),
+    ("load", load::SOURCE, &[]),
+    ("true", include_str!("minit/true.c"), &["-nostdlib"]),
+    ("says", include_str!("minit/true.c"), &["-nostdlib", "-DSAYS"]),
+];
 
 /// Builds what the chosen ones need and runs `bench inside` with these arguments in the arena.
 pub fn perform(workspace: &Workspace, chosen: &[Contestant], args: &[String]) -> Result<ExitCode> {
+    let folder = prepare(workspace)?;
+    if chosen.iter().any(|contestant| contestant.name.starts_with("husk")) {
+        run::shown(workspace.cargo(["build", "--quiet", "--release", "--package", "husk"]))?;
+        copy(&release_of(workspace, "husk"), &folder.join("husk"))?;
+    }
+    enter(&folder, args)
+}
+
+/// Builds minit, with and without its api, and runs `bench inside minit` with these arguments in the arena.
+pub fn perform_minit(workspace: &Workspace, args: &[String]) -> Result<ExitCode> {
+    let folder = prepare(workspace)?;
+    for (options, name) in [(&["--no-default-features"][..], "minit-core"), (&[], "minit")] {
+        let mut cargo = workspace.cargo(["build", "--quiet", "--release", "--package", "minit"]);
+        cargo.args(["--features", "program"]).args(options);
+        run::shown(cargo)?;
+        copy(&release_of(workspace, "minit"), &folder.join(name))?;
+    }
+    // Under the name of tini it is that.
+    make_folder(&folder.join("as"))?;
+    copy(&folder.join("minit"), &folder.join("as/tini"))?;
+    let words: Vec<String> = ["minit".to_owned()].into_iter().chain(args.iter().cloned()).collect();
+    enter(&folder, &words)
+}
+
+fn prepare(workspace: &Workspace) -> Result<PathBuf> {
     let me = fs::metadata("/proc/self").map_err(|why| format!("/proc/self: {why}"))?;
     if me.uid() != 0 {
         return Err("bench: needs root, for mounts and cgroups that crun and runc get as well".to_owned());
@@ -29,16 +60,16 @@ pub fn perform(workspace: &Workspace, chosen: &[Contestant], args: &[String]) ->
     let peers = peers::fetch(&workspace.testbed().join("peers"))?;
     let folder = workspace.testbed().join("bench");
     set_up(&folder, &peers)?;
-    if chosen.iter().any(|contestant| contestant.name.starts_with("husk")) {
-        run::shown(workspace.cargo(["build", "--quiet", "--release", "--package", "husk"]))?;
-        copy(&release_of(workspace, "husk"), &folder.join("husk"))?;
-    }
+    Ok(folder)
+}
+
+fn enter(folder: &Path, args: &[String]) -> Result<ExitCode> {
     let arena = folder.join("arena.sh");
     let status = Command::new("unshare")
         .args(["--mount", "--propagation", "private", "sh"])
         .arg(arena)
         .arg("outside")
-        .arg(&folder)
+        .arg(folder)
         .args(args)
         .status()
         .map_err(|why| format!("unshare: {why}"))?;
@@ -58,8 +89,8 @@ fn set_up(folder: &Path, peers: &peers::Peers) -> Result<()> {
     }
     let xtask = std::env::current_exe().map_err(|why| format!("xtask's own path: {why}"))?;
     copy(&xtask, &folder.join("xtask"))?;
-    for (name, source) in C_PROGRAMS {
-        compile(folder, name, source)?;
+    for (name, source, flags) in C_PROGRAMS {
+        compile(folder, name, source, flags)?;
     }
     let rootfs = folder.join("rootfs");
     make_rootfs(&rootfs)?;
@@ -76,11 +107,11 @@ fn release_of(workspace: &Workspace, program: &str) -> PathBuf {
     workspace.target.join("x86_64-unknown-linux-gnu/release").join(program)
 }
 
-fn compile(folder: &Path, name: &str, source: &str) -> Result<()> {
+fn compile(folder: &Path, name: &str, source: &str, flags: &[&str]) -> Result<()> {
     let source_file = folder.join(name).with_extension("c");
     write(&source_file, source)?;
-    let mut cc = run::command("cc", ["-O2", "-static", "-Wall", "-Wextra", "-Werror", "-o"]);
-    cc.arg(folder.join(name)).arg(source_file);
+    let mut cc = run::command("cc", ["-O2", "-static", "-Wall", "-Wextra", "-Werror"]);
+    cc.args(flags).arg("-o").arg(folder.join(name)).arg(source_file);
     run::output(cc).map(drop)
 }
 

@@ -16,10 +16,14 @@ static NUMBER: AtomicU32 = AtomicU32::new(0);
 pub struct Ground {
     pub directory: PathBuf,
     server: Child,
+    variables: Vec<(String, PathBuf)>,
 }
 
-/// The example `server`, which cargo builds beside the tests.
+/// The example `server`, which cargo builds beside the tests; the guest has it as a program of its own.
 fn program() -> PathBuf {
+    if let Some(program) = std::env::var_os("SERVER_BIN") {
+        return program.into();
+    }
     let tests = std::env::current_exe().unwrap();
     let program = tests.parent().unwrap().parent().unwrap().join("examples/server");
     assert!(program.exists(), "build it first: cargo build -p serve --example server");
@@ -45,6 +49,15 @@ impl Ground {
         (ground, Client::of(ours))
     }
 
+    /// The same, with so many descriptors at most.
+    pub fn with_limit_on_descriptors(limit: u64) -> Self {
+        let ground = Self::new(&[]);
+        let limit = sys::process::Rlimit { current: Some(limit), maximum: Some(limit) };
+        let pid = sys::process::Pid::from_raw(ground.pid() as i32);
+        sys::process::prlimit(pid, sys::process::Resource::Nofile, limit).unwrap();
+        ground
+    }
+
     fn start(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         Self::start_with(arguments, variables, Stdio::null())
     }
@@ -53,23 +66,74 @@ impl Ground {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let directory = std::env::temp_dir().join(format!("serve-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&directory).unwrap();
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), value.into())).collect();
+        Self::run(directory, arguments, variables, stdin)
+    }
+
+    /// A server that notes what runs in a file, and is told what is new by a FIFO.
+    pub fn noted() -> Self {
+        Self::noted_with(&[])
+    }
+
+    /// The same, with variables of its own.
+    pub fn noted_with(more: &[(&str, &str)]) -> Self {
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let directory = std::env::temp_dir().join(format!("serve-{}-{number}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        assert!(
+            Command::new("/bin/busybox")
+                .arg("mkfifo")
+                .arg(directory.join("news"))
+                .status()
+                .unwrap()
+                .success()
+        );
+        let variable = |name: &str, file: &str| (name.to_owned(), directory.join(file));
+        let mut variables = vec![variable("SERVE_JOURNAL", "journal"), variable("SERVE_NEWS", "news")];
+        variables.extend(more.iter().map(|(name, value)| ((*name).to_owned(), value.into())));
+        Self::run(directory, &[], variables, Stdio::null())
+    }
+
+    fn run(directory: PathBuf, arguments: &[&str], variables: Vec<(String, PathBuf)>, stdin: Stdio) -> Self {
         let server = Command::new(program())
             .arg(directory.join("run/s"))
             .args(arguments)
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
             .env("FROM_SERVER", "1")
-            .envs(variables.iter().copied())
+            .envs(variables.iter().map(|(name, value)| (name, value)))
             .stdin(stdin)
             .spawn()
             .unwrap();
-        let ground = Self { directory, server };
+        let ground = Self { directory, server, variables };
         let begun = Instant::now();
         while UnixStream::connect(ground.socket()).is_err() {
             assert!(begun.elapsed() < Duration::from_secs(10), "the server does not listen");
             std::thread::sleep(Duration::from_millis(2));
         }
         ground
+    }
+
+    /// Kills the server, and starts another in its place. Its commands live on.
+    pub fn restart(&mut self) {
+        self.server.kill().unwrap();
+        self.server.wait().unwrap();
+        let (directory, variables) = (self.directory.clone(), self.variables.clone());
+        let successor = Self::run(directory, &[], variables, Stdio::null());
+        let mut successor = std::mem::ManuallyDrop::new(successor);
+        std::mem::swap(&mut self.server, &mut successor.server);
+    }
+
+    /// How the server ends.
+    pub fn wait(&mut self) -> std::process::ExitStatus {
+        self.server.wait().unwrap()
+    }
+
+    /// Kills what the server has started.
+    pub fn kill_children(&self) {
+        for pid in self.children() {
+            let _ = Command::new("/bin/busybox").args(["kill", "-KILL", &pid]).status();
+        }
     }
 
     pub fn socket(&self) -> PathBuf {
@@ -155,6 +219,15 @@ impl Client {
         self.reader.read_line(&mut line).unwrap();
         assert!(line.ends_with('\n'), "the server has closed the connection after {line:?}");
         serde_json::from_str(&line).unwrap()
+    }
+
+    /// The next message; none where the server has closed the connection.
+    pub fn try_next(&mut self) -> Option<Value> {
+        let mut line = String::new();
+        match self.reader.read_line(&mut line) {
+            Ok(count) if count > 0 => Some(serde_json::from_str(&line).unwrap()),
+            _ => None,
+        }
     }
 
     /// Messages up to and with the first of this type.

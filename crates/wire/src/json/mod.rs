@@ -20,3 +20,4 @@ mod write;
 pub use scan::{MAX_DEPTH, Syntax};
 pub use value::{Elements, Kind, Members, Value};
 pub use write::Object;
+pub(crate) use write::ascii_length;

@@ -23,6 +23,11 @@ impl<'o> Object<'o> {
         Self { out, empty: true }
     }
 
+    /// Goes on with an object that has members already.
+    pub(crate) const fn resume(out: &'o mut Vec<u8>) -> Self {
+        Self { out, empty: false }
+    }
+
     fn name(&mut self, name: &str) -> &mut Vec<u8> {
         if !self.empty {
             self.out.push(b',');
@@ -57,6 +62,15 @@ impl<'o> Object<'o> {
     /// A number.
     pub fn count(&mut self, name: &str, value: u64) -> &mut Self {
         decimal(self.name(name), value);
+        self
+    }
+
+    /// A number with two digits behind the point, from its hundredths.
+    pub fn hundredths(&mut self, name: &str, value: u64) -> &mut Self {
+        let out = self.name(name);
+        decimal(out, value / 100);
+        let part = (value % 100) as u8;
+        out.extend_from_slice(&[b'.', b'0' + part / 10, b'0' + part % 10]);
         self
     }
 
@@ -152,10 +166,12 @@ fn decimal(out: &mut Vec<u8>, mut value: u64) {
 fn string(out: &mut Vec<u8>, bytes: &[u8]) {
     out.reserve(bytes.len() + 2);
     out.push(b'"');
-    if core::str::from_utf8(bytes).is_ok() {
-        escape(out, bytes);
+    let (plain, rest) = bytes.split_at(ascii_length(bytes));
+    out.extend_from_slice(plain);
+    if core::str::from_utf8(rest).is_ok() {
+        escape(out, rest);
     } else {
-        for chunk in bytes.utf8_chunks() {
+        for chunk in rest.utf8_chunks() {
             escape(out, chunk.valid().as_bytes());
             if !chunk.invalid().is_empty() {
                 out.extend_from_slice("\u{fffd}".as_bytes());
@@ -191,19 +207,35 @@ fn escape(out: &mut Vec<u8>, mut bytes: &[u8]) {
     }
 }
 
-/// How many bytes at the start need no escape; eight are looked at together.
+const HIGHS: u64 = 0x8080_8080_8080_8080;
+
+/// How many bytes at the start need no escape, those beyond ASCII taken as they are.
 fn plain_length(bytes: &[u8]) -> usize {
+    clean_length(bytes, 0)
+}
+
+/// How many bytes at the start are ASCII and need no escape: they are valid UTF-8 whatever follows.
+pub(crate) fn ascii_length(bytes: &[u8]) -> usize {
+    clean_length(bytes, HIGHS)
+}
+
+/// Up to the first byte that is a control character, a quote, a backslash, or has a bit of `refused`; eight bytes
+/// are looked at together.
+fn clean_length(bytes: &[u8], refused: u64) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGHS: u64 = 0x8080_8080_8080_8080;
-    let zero_in = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
-    let (words, _) = bytes.as_chunks::<8>();
-    let clean = words.iter().take_while(|word| {
-        let word = u64::from_le_bytes(**word);
-        let control = word.wrapping_sub(ONES * 0x20) & !word & HIGHS;
-        control | zero_in(word ^ (ONES * u64::from(b'"'))) | zero_in(word ^ (ONES * u64::from(b'\\'))) == 0
-    });
-    let start = clean.count() * 8;
-    let rest = &bytes[start..];
-    let special = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\';
-    start + rest.iter().position(special).unwrap_or(rest.len())
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (number, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let below = |limit: u8, word: u64| word.wrapping_sub(ONES * u64::from(limit)) & !word;
+        let quote = below(1, word ^ (ONES * u64::from(b'"')));
+        let backslash = below(1, word ^ (ONES * u64::from(b'\\')));
+        // The lowest of the bits that are set is right; those above may come of a borrow.
+        let found = (below(0x20, word) | quote | backslash | word & refused) & HIGHS;
+        if found != 0 {
+            return number * 8 + found.trailing_zeros() as usize / 8;
+        }
+    }
+    let special =
+        |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\' || u64::from(*byte) & refused & 0x80 != 0;
+    words.len() * 8 + rest.iter().position(special).unwrap_or(rest.len())
 }

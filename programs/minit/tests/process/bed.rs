@@ -29,9 +29,25 @@ pub fn program() -> &'static str {
     })
 }
 
-/// minit, beside other processes.
+/// The program as it is shipped: what is counted there is what users get.
+pub fn released() -> &'static Path {
+    static PROGRAM: OnceLock<std::path::PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut build = Command::new(cargo);
+        build.args(["build", "--quiet", "--release", "--package", "minit", "--features", "program"]);
+        build.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+        assert!(build.status().expect("cargo").success(), "cargo build --release of minit");
+        let test = std::env::current_exe().expect("own path");
+        test.ancestors().nth(3).expect("target directory").join("release/minit")
+    })
+}
+
+/// minit without its api, beside other processes.
 pub fn minit(arguments: &[&str]) -> Command {
-    called("minit", arguments)
+    let mut command = called("minit", &["--no-api"]);
+    command.args(arguments);
+    command
 }
 
 /// The program under another name.
@@ -41,8 +57,15 @@ pub fn called(name: &str, arguments: &[&str]) -> Command {
     command
 }
 
-/// minit as the first process of a pid namespace.
+/// minit without its api as the first process of a pid namespace.
 pub fn first(arguments: &[&str]) -> Command {
+    let mut command = first_with_api(&["--no-api"]);
+    command.args(arguments);
+    command
+}
+
+/// minit as the first process of a pid namespace.
+pub fn first_with_api(arguments: &[&str]) -> Command {
     let mut command = Command::new("unshare");
     command.args(["--pid", "--fork", "--kill-child", "--mount-proc", program()]).args(arguments);
     command
@@ -91,6 +114,14 @@ impl Running {
 
     pub fn signal(&self, signal: &str) {
         send(signal, self.pid());
+    }
+
+    /// Sends it a signal and waits for its end. Behind an `unshare` the first process gets the signal.
+    pub fn end_by(self, signal: &str) -> Outcome {
+        let behind = |pid: &u32| status(*pid, "NSpid").is_some_and(|pids| pids.ends_with("\t1"));
+        let first = children(self.pid()).into_iter().find(behind);
+        send(signal, first.unwrap_or(self.pid()));
+        self.end()
     }
 
     /// Waits for its end.

@@ -61,12 +61,25 @@ fn an_option_that_is_none_is_125_and_named() {
 }
 
 #[test]
-fn options_of_the_api_are_refused_by_name() {
-    for option in ["--socket", "--vsock", "--dial", "--listen-fd", "--allow-uid", "--allow-env"] {
-        let outcome = run(&mut minit(&[option, "1", "true"]));
-        assert_eq!(outcome.code, Some(125));
-        assert_eq!(outcome.err, format!("minit: {option}: not in this version\n"));
+fn values_of_the_apis_options_are_refused_in_words() {
+    let table = [
+        ("--socket", "", "it is a path, or none"),
+        ("--vsock", "0", "a port is 1 to 4294967294"),
+        ("--vsock", "4294967295", "a port is 1 to 4294967294"),
+        ("--dial", "2:5", "it is vsock:CID:PORT; the host is CID 2"),
+        ("--dial", "vsock:2:5:6", "it is vsock:CID:PORT; the host is CID 2"),
+        ("--listen-fd", "2", "it is the number of a descriptor above 2"),
+        ("--allow-uid", "65534", "it is the number of a user, and 65534 is nobody in particular"),
+        ("--allow-uid", "4294967295", "it is the number of a user, and 65534 is nobody in particular"),
+        ("--allow-env", "A=B", "it is the name of a variable"),
+    ];
+    for (option, value, why) in table {
+        let outcome = run(&mut minit(&[option, value, "true"]));
+        let between = if value.is_empty() { " : ".to_owned() } else { format!(" {value}: ") };
+        assert_eq!((outcome.code, outcome.err), (Some(125), format!("minit: {option}{between}{why}\n")));
     }
+    let outcome = run(&mut minit(&["--listen-fd", "77", "true"]));
+    assert_eq!((outcome.code, &*outcome.err), (Some(125), "minit: --listen-fd 77: it is not open\n"));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::bed::{Running, called, children, first, minit, run, status, until};
+use crate::bed::{Running, called, children, first, minit, released, run, status, until};
 
 /// Leaves orphans that end at once, and waits.
 const ORPHANS: &str = "for i in $(seq 300); do (true &); done; echo made; sleep 1";
@@ -46,11 +46,13 @@ fn it_does_not_wake_up_for_nothing() {
 
 #[test]
 fn it_takes_next_to_no_memory() {
-    let mut running = Running::start(&mut minit(&["sh", "-c", "echo ready; sleep 3"]));
+    let mut command = std::process::Command::new(released());
+    let mut running = Running::start(command.args(["--no-api", "sh", "-c", "echo ready; sleep 3"]));
     assert_eq!(running.line(), "ready");
     let pid = running.pid();
     let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).expect("proc(5)");
-    let dirty = text.lines().find_map(|line| line.strip_prefix("Private_Dirty:")).expect("it is listed");
+    // Not Private_Dirty: pages of a program that was built just now may not be on the disk yet.
+    let dirty = text.lines().find_map(|line| line.strip_prefix("Anonymous:")).expect("it is listed");
     let kilobytes: u32 = dirty.trim().trim_end_matches(" kB").parse().expect("a number");
-    assert!(kilobytes <= 64, "{text}");
+    assert!(kilobytes <= 48, "{text}");
 }

@@ -63,7 +63,7 @@ fn a_suspended_init_and_its_command_go_on_together() {
 #[test]
 fn a_signal_that_the_kernel_does_not_let_through_is_a_warning() {
     let mut command = Command::new("setpriv");
-    command.args(["--bounding-set=-kill", program(), "--user", "nobody", "sh", "-c"]);
+    command.args(["--bounding-set=-kill", program(), "--no-api", "--user", "nobody", "sh", "-c"]);
     command.arg("echo ready; sleep 1; exit 5");
     let mut running = Running::start(&mut command);
     assert_eq!(running.line(), "ready");
@@ -76,7 +76,7 @@ fn a_signal_that_the_kernel_does_not_let_through_is_a_warning() {
 #[test]
 fn the_command_starts_with_no_signal_blocked_or_ignored() {
     let program = program();
-    let script = format!("trap '' HUP USR1 CHLD; exec {program} cat /proc/self/status");
+    let script = format!("trap '' HUP USR1 CHLD; exec {program} --no-api cat /proc/self/status");
     let out = run(Command::new("sh").args(["-c", &script])).out;
     for key in ["SigBlk:", "SigIgn:"] {
         let line = out.lines().find_map(|line| line.strip_prefix(key)).unwrap_or_default();

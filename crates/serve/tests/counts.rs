@@ -1,0 +1,106 @@
+//! What the server costs, in system calls: they are the same on every machine.
+
+mod client;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Child, Command};
+
+use client::{Client, Ground, script_with, wait_until};
+use serde_json::json;
+
+/// strace(1), attached to a server.
+struct Trace {
+    strace: Child,
+    log: PathBuf,
+}
+
+impl Trace {
+    fn of(ground: &Ground) -> Self {
+        let log = ground.directory.join("strace");
+        let pid = ground.pid().to_string();
+        let strace = Command::new("strace").args(["-qq", "-o"]).arg(&log).args(["-p", &pid]).spawn().unwrap();
+        let status = format!("/proc/{pid}/status");
+        wait_until("strace is attached", || {
+            !std::fs::read_to_string(&status).unwrap().contains("TracerPid:\t0\n")
+        });
+        Self { strace, log }
+    }
+
+    /// The names of the calls so far.
+    fn end(mut self) -> Vec<String> {
+        let pid = sys::process::Pid::from_raw(self.strace.id() as i32).unwrap();
+        sys::process::kill_process(pid, sys::process::Signal::TERM).unwrap();
+        self.strace.wait().unwrap();
+        let text = std::fs::read_to_string(&self.log).unwrap();
+        let calls = text.lines().filter(|line| !line.contains("resumed>"));
+        calls.filter_map(|line| Some(line.split_once('(')?.0.to_owned())).collect()
+    }
+}
+
+#[test]
+fn a_round_trip_costs_few_system_calls() {
+    let ground = Ground::noted();
+    let request = "{\"type\":\"exec\",\"cmd\":\"/bin/busybox\",\"args\":[\"true\"]}\n";
+    let exec = || {
+        let mut client = Client::new(&ground.socket());
+        client.stream().write_all(request.as_bytes()).unwrap();
+        let lines = client.rest();
+        assert!(lines.len() == 1 && lines[0].contains("\"code\":0"), "{lines:?}");
+    };
+    exec();
+    let trace = Trace::of(&ground);
+    const ROUNDS: usize = 20;
+    (0..ROUNDS).for_each(|_| exec());
+    let calls = trace.end();
+    let of = |name: &str| calls.iter().filter(|call| *call == name).count();
+    // In a build with debug assertions each close is two calls.
+    let count = calls.len() - of("fcntl") - of("clock_gettime");
+    println!("{} system calls for a round trip", count as f64 / ROUNDS as f64);
+    assert!(count <= ROUNDS * 36, "{count} in {ROUNDS} rounds");
+    assert!(of("clock_gettime") <= ROUNDS * 14, "{} looks at the clock", of("clock_gettime"));
+    assert_eq!((of("clone3"), of("socketpair"), of("pwrite64")), (ROUNDS, 0, 2 * ROUNDS));
+    let waits = of("epoll_pwait") + of("epoll_wait");
+    assert!(waits <= ROUNDS * 5, "{waits} waits");
+}
+
+#[test]
+fn an_idle_server_with_live_commands_does_not_wake_up() {
+    let ground = Ground::new(&[]);
+    for number in 0..20 {
+        let fields = json!({"id": format!("{number}"), "events": true, "detach": true, "timeout_ms": 0});
+        ground.ask_one(&script_with("sleep 60", &fields));
+    }
+    let mut client = ground.connect();
+    client.send(&json!({"type": "hello"}));
+    client.next();
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    let trace = Trace::of(&ground);
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    let mut calls = trace.end();
+    calls.retain(|call| call != "clock_gettime");
+    assert!(calls.len() <= 1, "no more than the wait it was found in: {calls:?}");
+    ground.kill_children();
+}
+
+#[test]
+fn the_walk_down_a_tree_depends_on_the_tree_and_not_on_the_crowd() {
+    let ground = Ground::new(&[]);
+    for number in 0..200 {
+        let fields = json!({"id": format!("{number}"), "events": true, "detach": true, "timeout_ms": 0});
+        ground.ask_one(&json!({"type": "exec", "cmd": "/bin/busybox", "args": ["sleep", "60"], "id": fields["id"], "detach": true, "timeout_ms": 0}));
+    }
+    let mut client = ground.connect();
+    client.send(&script_with(
+        "(setsid sleep 60 &) ; sleep 60 & echo up; wait",
+        &json!({"id": "tree", "events": true}),
+    ));
+    client.until("stdout");
+    let trace = Trace::of(&ground);
+    ground.ask_one(&json!({"type": "kill", "id": "tree", "signal": "KILL", "scope": "tree"}));
+    client.until("exit");
+    let calls = trace.end();
+    let opened = calls.iter().filter(|call| *call == "openat").count();
+    assert!((5..60).contains(&opened), "{opened} files were opened");
+    ground.kill_children();
+}

@@ -1,0 +1,208 @@
+//! The configuration file: the words of the command line as a JSON object. It is turned into such words, and what they
+//! mean is known in one place.
+//!
+//! ```json
+//! {"on-exit": "poweroff", "rlimit": ["nofile=1024:4096"], "env": {"LANG": "C"}, "command": ["/app", "-v"]}
+//! ```
+
+use alloc::borrow::Cow;
+use alloc::ffi::CString;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::ffi::CStr;
+
+use sys::exec::Argument;
+use sys::fs::{CWD, Mode, OFlags, openat};
+use sys::strerror::describe;
+use wire::Quoted;
+use wire::json::{Kind, Value};
+
+use crate::errand;
+use crate::{Ground, OURS};
+
+/// Bytes that all words of a file may have together, with a null behind each.
+pub const MOST_BYTES: usize = 32_768;
+/// How many words there may be.
+pub const MOST_WORDS: usize = 1024;
+/// Bytes that a file may have.
+const MOST: usize = 1 << 18;
+
+/// Reads the file at `path` in a child. The words are put into `buffer`.
+///
+/// # Errors
+/// The exit code; why has been said.
+pub fn read<'b>(ground: &Ground, path: &CStr, buffer: &'b mut [u8]) -> Result<&'b [u8], u8> {
+    let parcel = errand::run(ground, buffer, |counter| {
+        let words = file(path).and_then(|text| words(&text));
+        let words = words.map_err(|why| format!("--config {}: {why}", path.to_string_lossy()))?;
+        counter.hand_over(&words, None).map_err(|errno| format!("--config: {}", describe(errno)))
+    })?;
+    Ok(parcel.bytes)
+}
+
+/// The words in `bytes`, put into `places`, with the program's name before them and the end mark behind.
+///
+/// # Errors
+/// The exit code: there are too many.
+pub fn arguments<'p, 'b>(
+    name: &'b CStr,
+    mut bytes: &'b [u8],
+    places: &'p mut [Argument<'b>; MOST_WORDS],
+) -> Result<&'p [Argument<'b>], u8> {
+    let mut count = 0;
+    let mut next = Some(name);
+    while let Some(word) = next {
+        *places.get_mut(count).ok_or(OURS)? = Argument::new(word);
+        count += 1;
+        next = CStr::from_bytes_until_nul(bytes).ok();
+        bytes = next.and_then(|word| bytes.get(word.to_bytes_with_nul().len()..)).unwrap_or_default();
+    }
+    *places.get_mut(count).ok_or(OURS)? = Argument::END;
+    places.get(..=count).ok_or(OURS)
+}
+
+fn file(path: &CStr) -> Result<String, String> {
+    let words = |errno| describe(errno).to_string();
+    let file = openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).map_err(words)?;
+    let mut text = Vec::new();
+    let mut piece = [0u8; 4096];
+    loop {
+        match sys::io::read(&file, &mut piece[..]) {
+            Ok(0) => break,
+            Ok(count) => text.extend_from_slice(piece.get(..count).unwrap_or_default()),
+            Err(sys::Errno::INTR) => {}
+            Err(errno) => return Err(words(errno)),
+        }
+        if text.len() > MOST {
+            return Err(format!("longer than {MOST} bytes"));
+        }
+    }
+    String::from_utf8(text).map_err(|error| format!("not UTF-8 at byte {}", error.utf8_error().valid_up_to()))
+}
+
+/// The words that an object stands for, each with a null behind it.
+///
+/// # Errors
+/// Why it stands for none, in words.
+pub fn words(text: &str) -> Result<Vec<u8>, String> {
+    let value = Value::parse(text).map_err(|error| format!("not JSON: {error}"))?;
+    let members = value.members().ok_or_else(|| format!("it is {}, not an object", value.kind().words()))?;
+    let (mut options, mut command) = (Vec::new(), Vec::new());
+    for (name, value) in members {
+        if name == "command" {
+            let elements = value.elements().ok_or("\"command\" is an array of strings")?;
+            for element in elements {
+                command.push(element.string().ok_or("\"command\" is an array of strings")?.into_owned());
+            }
+        } else if name == "config" {
+            return Err("\"config\": one file is the most".to_string());
+        } else if name.is_empty() || name.contains('=') {
+            // As words these would be the end of the options, or an option with a value.
+            return Err(format!("{} is no option", Quoted(&name)));
+        } else {
+            option(&mut options, &name, value)?;
+        }
+    }
+    options.push("--".to_string());
+    let mut bytes = Vec::new();
+    let mut count = 2;
+    for word in options.into_iter().chain(command) {
+        let shown: String = word.chars().take(64).collect();
+        let word =
+            CString::new(word).map_err(|_| format!("{} has a null character in it", Quoted(&shown)))?;
+        bytes.extend_from_slice(word.as_bytes_with_nul());
+        count += 1;
+    }
+    if bytes.len() > MOST_BYTES || count > MOST_WORDS {
+        return Err(format!("more than {MOST_WORDS} words or {MOST_BYTES} bytes"));
+    }
+    Ok(bytes)
+}
+
+/// One option: a value, several, none where it takes none, `NAME=VALUE` for each member of an object.
+fn option(words: &mut Vec<String>, name: &str, value: Value<'_>) -> Result<(), String> {
+    let wrong =
+        || format!("{} is a string, a number, true, false, or an array or object of these", Quoted(name));
+    let one = |value: Value<'_>| -> Option<String> {
+        value.string().or_else(|| value.digits().map(Cow::Borrowed)).map(Cow::into_owned)
+    };
+    match value.kind() {
+        Kind::Truth if value.truth() == Some(true) => words.push(format!("--{name}")),
+        Kind::Truth | Kind::Null => {}
+        Kind::Array => {
+            for element in value.elements().into_iter().flatten() {
+                words.push(format!("--{name}={}", one(element).ok_or_else(wrong)?));
+            }
+        }
+        Kind::Object => {
+            for (member, value) in value.members().into_iter().flatten() {
+                words.push(format!("--{name}={member}={}", one(value).ok_or_else(wrong)?));
+            }
+        }
+        Kind::String | Kind::Number => words.push(format!("--{name}={}", one(value).ok_or_else(wrong)?)),
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn split(text: &str) -> Result<Vec<String>, String> {
+        let bytes = words(text)?;
+        Ok(bytes.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect())
+    }
+
+    #[test]
+    fn members_are_the_words_of_the_command_line() {
+        let text = r#"{"on-exit": "stay", "nice": 5, "no-new-privs": true, "no-api": false, "rlimit": ["core=0", "cpu=9"],
+            "env": {"A": "1 2", "B": ""}, "command": ["/bin/sh", "-c", "echo"]}"#;
+        let expected = [
+            "--on-exit=stay",
+            "--nice=5",
+            "--no-new-privs",
+            "--rlimit=core=0",
+            "--rlimit=cpu=9",
+            "--env=A=1 2",
+            "--env=B=",
+            "--",
+            "/bin/sh",
+            "-c",
+            "echo",
+            "",
+        ];
+        assert_eq!(split(text).expect("words"), expected);
+        assert_eq!(split("{}").expect("words"), ["--", ""]);
+    }
+
+    #[test]
+    fn what_is_no_configuration_is_refused_in_words() {
+        for (text, why) in [
+            ("[]", "it is an array, not an object"),
+            (r#"{"command": "sh"}"#, "\"command\" is an array of strings"),
+            (
+                r#"{"env": [["A"]]}"#,
+                "\"env\" is a string, a number, true, false, or an array or object of these",
+            ),
+            (r#"{"": true, "command": ["x"]}"#, "\"\" is no option"),
+            (r#"{"user=root": true}"#, "\"user=root\" is no option"),
+            ("{\"env\": \"A=\\u0000\"}", "\"--env=A=\\u{0}\" has a null character in it"),
+        ] {
+            assert_eq!(words(text), Err(why.to_string()), "{text}");
+        }
+        assert!(words("{").is_err_and(|why| why.starts_with("not JSON: ")));
+        let many = format!("{{\"env\": [{}\"A=1\"]}}", "\"A=1\",".repeat(2000));
+        assert!(words(&many).is_err_and(|why| why.starts_with("more than 1024 words")));
+    }
+
+    #[test]
+    fn words_become_arguments() {
+        let bytes = words(r#"{"nice": 1, "command": ["x", ""]}"#).expect("words");
+        let mut places = [Argument::END; MOST_WORDS];
+        let arguments = arguments(c"minit", &bytes, &mut places).expect("they fit");
+        let texts: Vec<_> = arguments.iter().map_while(|word| word.text()).collect();
+        assert_eq!(texts, [c"minit", c"--nice=1", c"--", c"x", c""]);
+        assert_eq!(arguments.len(), 6);
+    }
+}

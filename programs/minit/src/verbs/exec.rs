@@ -1,0 +1,157 @@
+//! Verbs that follow an exec.
+
+use husk_client::{Attach, Exec, Filter, OnDisconnect};
+
+use super::options::{Options, Row, Value};
+use super::plain::PATIENCE;
+use super::relay::{Goal, Input, Relay, Signals};
+use super::screen;
+use super::{Failure, Outcome};
+use crate::help::print;
+
+/// What follows `exec`.
+pub const USAGE: &str = "[-i] [-t] [-d] [-e NAME[=VALUE]]… [-w DIR] [-u USER[:GROUP]] [--timeout TIME] [--id ID] \
+[--tag TAG] [--memory SIZE] [--cpus N] [--pids N] [--no-new-privs] [--] CMD [ARG…]";
+
+/// What follows `attach`.
+pub const ATTACH_USAGE: &str = "[-i] [--from-stdout N] [--from-stderr N] ID";
+
+const ROWS: [Row; 13] = [
+    ("env", b'e', Value::Needed),
+    ("workdir", b'w', Value::Needed),
+    ("user", b'u', Value::Needed),
+    ("tty", b't', Value::None),
+    ("interactive", b'i', Value::None),
+    ("detach", b'd', Value::None),
+    ("timeout", 0, Value::Needed),
+    ("id", 0, Value::Needed),
+    ("tag", 0, Value::Needed),
+    ("memory", 0, Value::Needed),
+    ("cpus", 0, Value::Needed),
+    ("pids", 0, Value::Needed),
+    ("no-new-privs", 0, Value::None),
+];
+
+/// `exec`
+pub fn exec(options: &mut Options<'_>) -> Outcome {
+    let mut exec = Exec::new("");
+    let (mut tty, mut input, mut detach, mut named) = (false, false, false, false);
+    while let Some((name, value)) = options.next(&ROWS)? {
+        let text = options.text(value)?;
+        exec = match name {
+            "env" => match text.split_once('=') {
+                Some(("", _)) => return Err(options.refuse("-e ", value.to_bytes(), "it is NAME=VALUE")),
+                Some((name, value)) => exec.env(name, value),
+                // As docker has it: the caller's own, and none where the caller has none.
+                None => match options.invocation.variable(text) {
+                    Some(value) => exec.env(text, options.text(value)?),
+                    None => exec,
+                },
+            },
+            "workdir" => exec.cwd(text),
+            "user" => exec.user(text),
+            "timeout" => exec.timeout_ms(options.time(value)?),
+            "tag" => exec.tag(text),
+            "memory" => exec.memory(text),
+            "cpus" => exec.cpus(text),
+            "pids" => exec.pids(text),
+            "no-new-privs" => exec.no_new_privs(),
+            "id" => {
+                named = true;
+                exec.id(text)
+            }
+            _ => {
+                match name {
+                    "tty" => tty = true,
+                    "interactive" => input = true,
+                    _ => detach = true,
+                }
+                exec
+            }
+        };
+    }
+    let words = options.rest(1, usize::MAX)?;
+    let [cmd, args @ ..] = words.as_slice() else { return Err(Failure::Answered(125)) };
+    exec = exec.cmd(cmd).args(args.iter().copied());
+    if tty {
+        let (rows, cols) = screen::size().unwrap_or((24, 80));
+        let term = options.invocation.variable("TERM").and_then(|term| term.to_str().ok());
+        exec = exec.pty(rows, cols, term);
+    }
+    if input {
+        exec = exec.open_stdin();
+    }
+    let client = options.connect(PATIENCE)?;
+    if detach {
+        let (id, _) = client.start(&exec)?;
+        print(&(id + "\n"));
+        return Ok(0);
+    }
+    if !named {
+        // Nobody could come back for it.
+        exec = exec.on_disconnect(OnDisconnect::Kill);
+    }
+    // From here on signals are the command's: one that comes while it starts is passed on too.
+    let signals = Signals::take()?;
+    let running = client.exec(&exec)?;
+    let raw = if tty && input { screen::Raw::enter() } else { None };
+    let input = if input { Input::Open } else { Input::None };
+    let outcome = Relay { client, running, signals, input, goal: Goal::Exit }.run();
+    drop(raw);
+    outcome
+}
+
+/// `attach`
+pub fn attach(options: &mut Options<'_>) -> Outcome {
+    const ROWS: [Row; 3] = [
+        ("interactive", b'i', Value::None),
+        ("from-stdout", 0, Value::Needed),
+        ("from-stderr", 0, Value::Needed),
+    ];
+    let (mut from, mut input) = (Attach::default(), Input::None);
+    while let Some((name, value)) = options.next(&ROWS)? {
+        match name {
+            "from-stdout" => from.stdout = Some(options.number(value)?),
+            "from-stderr" => from.stderr = Some(options.number(value)?),
+            _ => input = Input::Open,
+        }
+    }
+    let ids = options.rest(1, 1)?;
+    let client = options.connect(PATIENCE)?;
+    // Who only watches ends with a key, and what is watched goes on.
+    let signals = if input == Input::Open { Signals::take()? } else { Signals::none() };
+    let running = client.attach(ids.first().copied().unwrap_or_default(), from)?;
+    let mut raw = None;
+    if input == Input::Open
+        && let Some((rows, cols)) = screen::size()
+    {
+        // One that has no terminal says so, and then keys are not for it alone.
+        if running.redraw(client, rows, cols).is_ok() {
+            raw = screen::Raw::enter();
+        }
+    }
+    let outcome = Relay { client, running, signals, input, goal: Goal::Exit }.run();
+    drop(raw);
+    outcome
+}
+
+/// `logs`: what is kept of its output, and with -f what comes.
+pub fn logs(options: &mut Options<'_>) -> Outcome {
+    const ROWS: [Row; 1] = [("follow", b'f', Value::None)];
+    let mut follow = false;
+    while options.next(&ROWS)?.is_some() {
+        follow = true;
+    }
+    let ids = options.rest(1, 1)?;
+    let id = ids.first().copied().unwrap_or_default();
+    let client = options.connect(PATIENCE)?;
+    let goal = if follow {
+        Goal::Exit
+    } else {
+        let listed = client.list(Filter { id: Some(id), ..Filter::default() })?;
+        listed.first().map_or(Goal::Exit, |listed| Goal::Offsets([listed.stdout, listed.stderr]))
+    };
+    let running = client.attach(id, Attach::default())?;
+    let input = Input::None;
+    Relay { client, running, signals: Signals::none(), input, goal }.run().map(|_| 0)
+}

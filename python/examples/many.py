@@ -1,0 +1,24 @@
+"""Runs one command a hundred times at once: many.py SOCKET CMD [ARG…]"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+
+from husk import aio
+
+
+async def main() -> None:
+    """Prints how long it took."""
+    if len(sys.argv) < 3:
+        sys.exit(__doc__)
+    client = await aio.connect(sys.argv[1])
+    begun = time.monotonic()
+    done = await asyncio.gather(*(client.run(sys.argv[2], sys.argv[3:]) for _ in range(100)))
+    failed = sum(one.returncode != 0 for one in done)
+    print(f"{len(done)} in {time.monotonic() - begun:.3f} s, {failed} of them failed")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

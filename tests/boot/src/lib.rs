@@ -1,0 +1,9 @@
+//! Machines in QEMU whose first process is minit: what they are made of, and how a test follows them.
+
+pub mod machine;
+pub mod parts;
+pub mod root;
+pub mod vsock;
+
+pub use machine::{Machine, Plan, Shape};
+pub use root::Root;

@@ -1,0 +1,71 @@
+//! What machines are made of: `cargo xtask boot` makes it and says where it is.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Debian's busybox-static.
+pub const BUSYBOX: &str = "/bin/busybox";
+/// Debian's tini.
+pub const TINI: &str = "/usr/bin/tini-static";
+
+/// The file that `cargo xtask boot` lists under this name: KERNEL, MODULES (a folder), MINIT, STAMP, VSOCK.
+///
+/// # Panics
+/// Where it cannot be made.
+#[must_use]
+pub fn part(name: &str) -> &'static Path {
+    static PARTS: OnceLock<HashMap<String, PathBuf>> = OnceLock::new();
+    let parts = PARTS.get_or_init(|| {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let made = Command::new(cargo)
+            .args(["run", "--quiet", "--package", "xtask", "--", "boot"])
+            .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+            .output()
+            .expect("cargo starts");
+        assert!(made.status.success(), "cargo xtask boot: {}", String::from_utf8_lossy(&made.stderr));
+        let list = String::from_utf8(made.stdout).expect("paths are text");
+        let parts = list.lines().filter_map(|line| line.split_once('='));
+        parts.map(|(name, path)| (name.to_owned(), PathBuf::from(path))).collect()
+    });
+    parts.get(name).unwrap_or_else(|| panic!("cargo xtask boot lists no {name}"))
+}
+
+/// A folder of its own for a machine's files, short enough for the paths of sockets; removed when it is dropped.
+#[derive(Debug)]
+pub struct Folder(PathBuf);
+
+impl Folder {
+    /// Makes it.
+    ///
+    /// # Panics
+    /// Where it cannot be made.
+    #[must_use]
+    pub fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("boot-{}-{number}", std::process::id()));
+        std::fs::create_dir(&path).expect("a folder for the machine");
+        Self(path)
+    }
+
+    /// A path in it.
+    #[must_use]
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Default for Folder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

@@ -1,0 +1,8 @@
+//! minit as the first process of a machine, each promise with its test.
+
+mod clients;
+mod end;
+mod guide;
+mod missing;
+mod outside;
+mod start;

@@ -1,0 +1,51 @@
+//! Fuzz targets: each takes any bytes and panics where a promise is broken. libFuzzer finds the bytes
+//! (`cargo xtask fuzz`); the inputs in `corpus/` are run by an ordinary test as well.
+//!
+//! No target is content with "it does not crash": what is parsed is compared with another parser, with a model, or
+//! with itself by another way.
+extern crate alloc;
+
+mod accounts;
+mod config;
+mod frame;
+mod json_write;
+mod line;
+mod options;
+mod output;
+mod processes;
+mod records;
+mod reference;
+mod source;
+
+// Private modules of `serve`, which is a server and nothing else to those who use it: here as they are.
+#[allow(dead_code)]
+#[path = "../../../crates/serve/src/journal.rs"]
+mod journal;
+#[allow(dead_code)]
+#[path = "../../../crates/serve/src/proc.rs"]
+mod proc;
+#[allow(dead_code)]
+#[path = "../../../crates/serve/src/accounts.rs"]
+mod served_accounts;
+
+/// What is done with an input.
+pub type Target = fn(&[u8]);
+
+/// Every target, by the name of its corpus.
+pub const TARGETS: [(&str, Target); 9] = [
+    ("line", line::run),
+    ("frame", frame::run),
+    ("output", output::run),
+    ("options", options::run),
+    ("accounts", accounts::run),
+    ("proc", processes::run),
+    ("json-write", json_write::run),
+    ("config", config::run),
+    ("records", records::run),
+];
+
+/// The target of a name.
+#[must_use]
+pub fn target(name: &str) -> Option<Target> {
+    TARGETS.iter().find(|(known, _)| *known == name).map(|(_, run)| *run)
+}
