@@ -2,6 +2,8 @@
 
 use std::net::Ipv4Addr;
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::thread;
+use std::time::Duration;
 
 use sys::{Errno, Result};
 
@@ -75,11 +77,6 @@ fn hardware(address: Ipv4Addr) -> [u8; 6] {
 
 /// The bridge of this name.
 pub fn bridge(socket: &mut Socket, name: &str, gateway: Ipv4Addr) -> Result<Option<Bridge>> {
-    let mut question = Messages::default();
-    question.add(RTM_GETLINK, ACKNOWLEDGE, &head(0, 0), |link| {
-        link.put_text(IFLA_IFNAME, name);
-        link.put(IFLA_EXT_MASK, &WITHOUT_COUNTERS.to_ne_bytes());
-    });
     let read = |message: Message<'_>| {
         let link = Attributes::behind(message.body, HEAD);
         let is_bridge = link.within(IFLA_LINKINFO).text(IFLA_INFO_KIND) == "bridge";
@@ -89,7 +86,7 @@ pub fn bridge(socket: &mut Socket, name: &str, gateway: Ipv4Addr) -> Result<Opti
             is_ours: is_bridge && link.get(IFLA_ADDRESS) == hardware(gateway),
         })
     };
-    match socket.list(&question, read) {
+    match socket.list(&question(name), read) {
         Ok(mut found) => Ok(found.pop()),
         Err(Errno::NODEV) => Ok(None),
         Err(errno) => Err(errno),
@@ -155,6 +152,41 @@ pub fn make_pair(
         let _ = remove(socket, &name);
     }
     outcome
+}
+
+/// Waits until interfaces that have just come up really send, if need be 100 ms. Where both ends of a pair are up,
+/// the kernel notes later that the first one has a carrier (linkwatch), and what goes out by it meanwhile is lost:
+/// a first connection would take a second. From Linux 6.6 on the question itself makes it note that.
+pub fn await_carrier(socket: &mut Socket, names: &[&str]) -> Result<()> {
+    const MILLISECONDS: u32 = 100;
+    for name in names {
+        for _ in 0..MILLISECONDS {
+            if is_sending(socket, name)? {
+                break;
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+    Ok(())
+}
+
+fn is_sending(socket: &mut Socket, name: &str) -> Result<bool> {
+    const IFLA_OPERSTATE: u16 = 16;
+    const IF_OPER_UP: u8 = 6;
+    let state = |message: Message<'_>| {
+        Some(Attributes::behind(message.body, HEAD).get(IFLA_OPERSTATE) == [IF_OPER_UP])
+    };
+    Ok(socket.list(&question(name), state)?.contains(&true))
+}
+
+/// Asks for the interface of this name.
+fn question(name: &str) -> Messages {
+    let mut question = Messages::default();
+    question.add(RTM_GETLINK, ACKNOWLEDGE, &head(0, 0), |link| {
+        link.put_text(IFLA_IFNAME, name);
+        link.put(IFLA_EXT_MASK, &WITHOUT_COUNTERS.to_ne_bytes());
+    });
+    question
 }
 
 /// Removes the interface of this name. Returns whether there was one.

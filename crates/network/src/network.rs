@@ -180,12 +180,17 @@ impl Network {
                 _ => Error::kernel(format!("create the interfaces of {name}"), errno)
                     .hinting("the kernel needs the module veth"),
             })?;
-        let done = namespace.configure(address, self.settings.subnet).and_then(|()| self.publish(attachment));
+        let port = link::port_name(address);
+        let done = namespace.configure(address, self.settings.subnet).and_then(|()| {
+            link::await_carrier(&mut self.links, &[&port, self.settings.bridge.as_str()])
+                .map_err(|errno| Error::kernel(format!("look for interface {port}"), errno))?;
+            self.publish(attachment)
+        });
         match done {
             Ok(()) => Ok(namespace.descriptor),
             Err(error) => {
-                // As above; and the end goes with the namespace.
-                let _ = link::remove(&mut self.links, &link::port_name(address));
+                // The error is what happened first; and the end goes with the namespace.
+                let _ = link::remove(&mut self.links, &port);
                 Err(error)
             }
         }

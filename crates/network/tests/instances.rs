@@ -4,7 +4,9 @@ mod ground;
 
 use std::net::IpAddr;
 
-use ground::{HOST, LOOPBACK, OUTSIDE, address, attachment, attempt, inside, network, on_a_host, run, tcp, udp};
+use ground::{
+    HOST, LOOPBACK, OUTSIDE, address, attachment, attempt, inside, network, on_a_host, run, tcp, udp,
+};
 
 #[test]
 fn two_instances_reach_each_other_by_their_own_addresses() {
@@ -46,7 +48,10 @@ fn an_instance_has_lo_and_eth0_and_a_default_route() {
         assert_eq!(names, [" lo", " eth0"], "{links}");
         assert!(links.lines().all(|line| line.contains(",UP")), "{links}");
         assert!(links.contains("02:68:0a:e7:40:02"), "{links}");
-        assert!(addresses.contains("inet 127.0.0.1/8") && addresses.contains("inet 10.231.64.2/20"), "{addresses}");
+        assert!(
+            addresses.contains("inet 127.0.0.1/8") && addresses.contains("inet 10.231.64.2/20"),
+            "{addresses}"
+        );
         assert!(routes.starts_with("default via 10.231.64.1 dev eth0"), "{routes}");
     });
 }
@@ -71,7 +76,8 @@ fn what_the_host_serves_on_its_loopback_is_out_of_reach_of_instances() {
         let one = network().prepare(&attachment("one", 2, &["8080:80"])).expect("a network");
         inside(&one, || {
             run("ip address del 127.0.0.1/8 dev lo");
-            std::fs::write("/proc/sys/net/ipv4/conf/all/route_localnet", "1").expect("a sysctl of the instance's");
+            std::fs::write("/proc/sys/net/ipv4/conf/all/route_localnet", "1")
+                .expect("a sysctl of the instance's");
             run("ip route add 127.0.0.0/8 via 10.231.64.1");
         });
         assert!(tcp(&one, host.here(), 25, (LOOPBACK, 25)).is_err());

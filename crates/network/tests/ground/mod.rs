@@ -43,12 +43,16 @@ pub fn on_a_host(test: impl FnOnce(&Host) + Send) {
         run("ip link add wan0 type veth peer name eth0 address 02:00:00:00:00:02");
         run(&format!("ip link set eth0 netns {outside}"));
         run("ip address add 192.0.2.1/24 dev wan0");
+        // Its link-local address would become another's after a second, which is no change of ours.
+        fs::write("/proc/sys/net/ipv6/conf/wan0/disable_ipv6", "1").expect("a sysctl of the host's");
         run("ip link set wan0 up");
         run("ip route add default via 192.0.2.2");
         inside(&host.outside, || {
             run("ip address add 192.0.2.2/24 dev eth0");
             run("ip link set eth0 up");
         });
+        // Asked for by name, the kernel notes that it has a carrier.
+        run("ip link show dev wan0");
         test(&host);
     };
     thread::scope(|scope| scope.spawn(run).join()).unwrap_or_else(|panic| std::panic::resume_unwind(panic));
@@ -149,18 +153,23 @@ pub fn udp(from: &OwnedFd, to: &OwnedFd, port: u16, target: (Ipv4Addr, u16)) -> 
     Ok(peer.ip())
 }
 
-/// Everything that can be seen of the network of a host: interfaces, addresses, routes, rules, sysctls.
+/// Everything that can be seen of the network of a host: interfaces, addresses, routes, rules, sysctls. Whether
+/// an interface has a carrier is left out: the kernel notes that up to a second later.
 pub fn dump() -> String {
     let mut text = String::new();
     for command in [
-        "ip -d link show",
+        "ip link show",
         "ip address show",
         "ip route show table all",
         "ip -6 route show table all",
         "ip rule show",
         "nft list ruleset",
     ] {
-        let _ = writeln!(text, "# {command}\n{}", run(command));
+        let shown = run(command).replace("NO-CARRIER,", "").replace(" linkdown", "");
+        let shown = ["UP", "DOWN", "UNKNOWN", "LOWERLAYERDOWN"]
+            .iter()
+            .fold(shown, |shown, state| shown.replace(&format!(" state {state} "), " "));
+        let _ = writeln!(text, "# {command}\n{shown}");
     }
     // The namespace of the thread: /proc/sys/net is of whoever looks.
     sysctls(Path::new("/proc/sys/net"), &mut text);
@@ -168,7 +177,8 @@ pub fn dump() -> String {
 }
 
 fn sysctls(folder: &Path, text: &mut String) {
-    let mut paths: Vec<_> = fs::read_dir(folder).expect("sysctls").flatten().map(|entry| entry.path()).collect();
+    let mut paths: Vec<_> =
+        fs::read_dir(folder).expect("sysctls").flatten().map(|entry| entry.path()).collect();
     paths.sort();
     for path in paths {
         if path.is_dir() {
