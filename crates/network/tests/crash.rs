@@ -22,7 +22,7 @@ fn whoever_is_killed_while_making_networks_leaves_nothing_that_a_sweep_does_not_
         let mut state = 0x9e37_79b9_7f4a_7c15_u64;
         for _ in 0..60 {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            kill_one_after(Duration::from_micros((state >> 33) % 12_000));
+            kill_one_after(Duration::from_micros((state >> 33) % 60_000));
             network().sweep(&[]).expect("swept");
             demand_same(&before, &dump());
         }

@@ -93,6 +93,33 @@ fn a_port_in_use_is_an_error_that_says_by_whom_and_changes_nothing() {
 }
 
 #[test]
+fn a_port_is_in_use_only_where_a_program_would_lose_something() {
+    on_a_host(|_| {
+        let mut network = network();
+        let mut prepare = |publish: &str| {
+            let made = network.prepare(&attachment("web", 2, &[publish]));
+            network.withdraw(&attachment("web", 2, &[]).name).expect("withdrawn");
+            made.map(drop).map_err(|error| error.to_string())
+        };
+        let (_loopback, _ipv6) = (
+            TcpListener::bind("127.0.0.1:80").expect("a port"),
+            TcpListener::bind("[::1]:81").expect("a port"),
+        );
+        let _connected = UdpSocket::bind("192.0.2.1:82").expect("a port");
+        _connected.connect((OUTSIDE, 53)).expect("connected");
+        assert!(prepare("80:80").is_err_and(|error| error.contains("in use by")));
+        assert!(prepare("127.0.0.1:80:80").is_err_and(|error| error.contains("in use by")));
+        assert_eq!(prepare("192.0.2.1:80:80"), Ok(()), "another address");
+        assert_eq!(prepare("80:80/udp"), Ok(()), "another protocol");
+        assert_eq!(prepare("81:81"), Ok(()), "a socket of IPv6 alone");
+        assert_eq!(prepare("82:82/udp"), Ok(()), "one that hears from its peer alone");
+        let _mapped = TcpListener::bind("[::ffff:127.0.0.1]:83").expect("a port");
+        assert!(prepare("127.0.0.1:83:83").is_err_and(|error| error.contains("in use by")));
+        assert_eq!(prepare("192.0.2.1:83:83"), Ok(()), "another address");
+    });
+}
+
+#[test]
 fn a_port_of_another_instance_is_an_error_that_names_it_and_changes_nothing() {
     on_a_host(|host| {
         let mut network = network();

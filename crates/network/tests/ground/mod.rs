@@ -119,7 +119,7 @@ pub const fn address(last: u8) -> Ipv4Addr {
 /// Connects from one namespace to `target`, where a program in another one listens on `port`. Returns who that
 /// program sees.
 pub fn tcp(from: &OwnedFd, to: &OwnedFd, port: u16, target: (Ipv4Addr, u16)) -> io::Result<IpAddr> {
-    let listener = inside(to, || TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)))?;
+    let listener = bind(|| inside(to, || TcpListener::bind((Ipv4Addr::UNSPECIFIED, port))))?;
     let target = SocketAddr::from(target);
     let mut client = inside(from, || TcpStream::connect_timeout(&target, PATIENCE))?;
     let (mut served, peer) = listener.accept()?;
@@ -137,7 +137,7 @@ pub fn tcp(from: &OwnedFd, to: &OwnedFd, port: u16, target: (Ipv4Addr, u16)) -> 
 
 /// Sends a datagram and has it answered, as above.
 pub fn udp(from: &OwnedFd, to: &OwnedFd, port: u16, target: (Ipv4Addr, u16)) -> io::Result<IpAddr> {
-    let server = inside(to, || UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)))?;
+    let server = bind(|| inside(to, || UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port))))?;
     let client = inside(from, || UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)))?;
     for end in [&client, &server] {
         end.set_read_timeout(Some(PATIENCE))?;
@@ -151,6 +151,18 @@ pub fn udp(from: &OwnedFd, to: &OwnedFd, port: u16, target: (Ipv4Addr, u16)) -> 
     client.recv(&mut word)?;
     assert_eq!(&word, b"ping");
     Ok(peer.ip())
+}
+
+/// Binds a socket. A command that another test has just started holds the one that was closed here before until it
+/// executes.
+fn bind<T>(attempt: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    for _ in 0..200 {
+        match attempt() {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => thread::sleep(Duration::from_millis(5)),
+            outcome => return outcome,
+        }
+    }
+    attempt()
 }
 
 /// Everything that can be seen of the network of a host: interfaces, addresses, routes, rules, sysctls. Whether
