@@ -11,7 +11,7 @@ use crate::namespace::Namespace;
 use crate::published::Published;
 use crate::socket::Socket;
 use crate::table::Forwarding;
-use crate::{Attachment, Error, Name, Settings, host, link, port, published, table};
+use crate::{Attachment, Error, Name, Protocol, Publish, Settings, flow, host, link, port, published, table};
 
 /// The host's side of all private networks, in the network namespace of the thread that opened it. Its methods are
 /// to be called by threads of that namespace.
@@ -187,6 +187,7 @@ impl Network {
             Ok(()) => Ok(namespace.descriptor),
             Err(error) => {
                 // The error is what happened first; and the end goes with the namespace.
+                let _ = self.unpublish(|port| port.instance == name.as_str());
                 let _ = link::remove(&mut self.links, &port);
                 Err(error)
             }
@@ -219,15 +220,28 @@ impl Network {
         if attachment.publish.is_empty() {
             return Ok(());
         }
-        published::add(&mut self.rules, self.settings.table.as_str(), attachment)
-            .map_err(|errno| self.with_table(&format!("publish the ports of {} in", attachment.name), errno))
+        published::add(&mut self.rules, self.settings.table.as_str(), attachment).map_err(|errno| {
+            self.with_table(&format!("publish the ports of {} in", attachment.name), errno)
+        })?;
+        self.forget_flows(attachment.publish.iter())
     }
 
     fn unpublish(&mut self, is_gone: impl Fn(&Published) -> bool) -> Result<(), Error> {
-        let published = self.published()?;
-        let gone = published.iter().filter(|port| is_gone(port));
-        published::remove(&mut self.rules, self.settings.table.as_str(), gone)
-            .map_err(|errno| self.with_table("withdraw ports from", errno))
+        let mut gone = self.published()?;
+        gone.retain(is_gone);
+        published::remove(&mut self.rules, self.settings.table.as_str(), &gone)
+            .map_err(|errno| self.with_table("withdraw ports from", errno))?;
+        self.forget_flows(gone.iter().map(|port| &port.publish))
+    }
+
+    fn forget_flows<'p>(&mut self, ports: impl Iterator<Item = &'p Publish>) -> Result<(), Error> {
+        for port in ports.filter(|port| port.protocol == Protocol::Udp) {
+            flow::forget(&mut self.rules, port.host, self.settings.subnet).map_err(|errno| {
+                Error::kernel(format!("forget the flows to port {}", port.end()), errno)
+                    .hinting("the kernel needs the module nf_conntrack_netlink")
+            })?;
+        }
+        Ok(())
     }
 
     /// Removes what is shared. The table goes last: as long as it is there, it says what else has to be put back.

@@ -1,9 +1,10 @@
 //! Whether a port of the host is free, and who has it.
 
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr};
 
 use crate::Error;
+use crate::flow::is_of_the_host;
 use crate::message::{Attributes, DUMP, Message, Messages};
 use crate::publish::{Protocol, Publish, number};
 use crate::socket::Socket;
@@ -24,7 +25,7 @@ const ANSWER: usize = 72;
 pub fn check(socket: &mut Socket, publish: &Publish) -> Result<(), Error> {
     let refused = |why: String| Err(Error::said(format!("publish {publish}: {why}")));
     if let Some(address) = publish.address
-        && UdpSocket::bind((address, 0)).is_err()
+        && !is_of_the_host(address)
     {
         return refused("the host does not have this address".to_owned());
     }

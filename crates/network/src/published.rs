@@ -63,20 +63,17 @@ pub fn add(socket: &mut Socket, table: &str, attachment: &Attachment) -> Result<
 }
 
 /// Withdraws ports.
-pub fn remove<'p>(
-    socket: &mut Socket,
-    table: &str,
-    ports: impl Iterator<Item = &'p Published>,
-) -> Result<()> {
+pub fn remove(socket: &mut Socket, table: &str, ports: &[Published]) -> Result<()> {
+    if ports.is_empty() {
+        return Ok(());
+    }
     let mut transaction = Transaction::new();
-    let mut none = true;
     for port in ports {
-        none = false;
         transaction.changes().add(DELSETELEM, ACKNOWLEDGE, &HEAD, |change| {
             element(change, table, &port.publish, |_| {});
         });
     }
-    if none { Ok(()) } else { transaction.commit(socket) }
+    transaction.commit(socket)
 }
 
 /// An element of the map that its key belongs into.

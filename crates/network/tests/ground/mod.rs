@@ -33,12 +33,20 @@ impl Host {
     }
 }
 
-/// Runs the test on a new host.
-pub fn on_a_host(test: impl FnOnce(&Host) + Send) {
+/// Runs the test on a new host, which is alone in the world.
+pub fn on_a_lonely_host(test: impl FnOnce(&OwnedFd) + Send) {
     let run = || {
         sys::namespace::unshare_network().expect("a namespace for the host: the test needs root");
         sys::loopback::bring_up().expect("lo");
-        let host = Host { outside: namespace(), here: sys::namespace::current_network().expect("itself") };
+        test(&sys::namespace::current_network().expect("itself"));
+    };
+    thread::scope(|scope| scope.spawn(run).join()).unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+}
+
+/// Runs the test on a new host that shares a network with the outside.
+pub fn on_a_host(test: impl FnOnce(&Host) + Send) {
+    on_a_lonely_host(|here| {
+        let host = Host { outside: namespace(), here: here.try_clone().expect("a descriptor") };
         let outside = format!("/proc/{}/fd/{}", std::process::id(), number(&host.outside));
         run("ip link add wan0 type veth peer name eth0 address 02:00:00:00:00:02");
         run(&format!("ip link set eth0 netns {outside}"));
@@ -54,8 +62,7 @@ pub fn on_a_host(test: impl FnOnce(&Host) + Send) {
         // Asked for by name, the kernel notes that it has a carrier.
         run("ip link show dev wan0");
         test(&host);
-    };
-    thread::scope(|scope| scope.spawn(run).join()).unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    });
 }
 
 fn number(fd: &OwnedFd) -> i32 {
