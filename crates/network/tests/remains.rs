@@ -3,9 +3,8 @@
 mod ground;
 
 use std::fs;
-use std::time::{Duration, Instant};
 
-use ground::{HOST, address, attachment, demand_same, dump, network, on_a_host, run, tcp};
+use ground::{HOST, address, attachment, await_same, demand_same, dump, network, on_a_host, run, tcp};
 use network::{Network, Settings};
 
 const FORWARD: &str = "/proc/sys/net/ipv4/ip_forward";
@@ -80,15 +79,6 @@ fn with_its_namespace_an_instances_interfaces_are_gone() {
         drop(network.prepare(&attachment("two", 3, &[])).expect("a network"));
         await_same(&before);
     });
-}
-
-/// The kernel removes what a namespace held when it finds the time.
-fn await_same(before: &str) {
-    let end = Instant::now() + Duration::from_secs(10);
-    while dump() != before && Instant::now() < end {
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    demand_same(before, &dump());
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
 use std::process::Command;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use network::{Attachment, Network, Settings};
 use sys::fd::{AsFd, OwnedFd};
@@ -208,6 +208,15 @@ fn sysctls(folder: &Path, text: &mut String) {
             let _ = writeln!(text, "{} {}", path.display(), value.trim());
         }
     }
+}
+
+/// As [`demand_same`], within ten seconds: the kernel removes what a namespace held when it finds the time.
+pub fn await_same(before: &str) {
+    let end = Instant::now() + Duration::from_secs(10);
+    while dump() != before && Instant::now() < end {
+        thread::sleep(Duration::from_millis(10));
+    }
+    demand_same(before, &dump());
 }
 
 /// Fails with the lines that differ.
