@@ -118,7 +118,10 @@ fn a_private_network_is_what_was_handed_over() {
     holder.kill().unwrap();
     holder.wait().unwrap();
     let inode = network.metadata().unwrap().ino();
-    assert_eq!(shim.shell("readlink /proc/1/ns/net; readlink /proc/self/ns/net"), format!("net:[{inode}]\n").repeat(2));
+    assert_eq!(
+        shim.shell("readlink /proc/1/ns/net; readlink /proc/self/ns/net"),
+        format!("net:[{inode}]\n").repeat(2)
+    );
     assert_eq!(
         shim.shell("ls /sys/class/net; ls /proc/1/fd /proc/self/fd | sort -u"),
         "lo\n\n/proc/1/fd:\n/proc/self/fd:\n0\n1\n2\n3\n"
