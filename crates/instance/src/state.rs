@@ -144,8 +144,10 @@ pub enum Command {
     Ended(Exit),
     /// The shim has ended without a word.
     Lost,
-    /// It is time to start it again.
-    RestartDue,
+    /// It is time to start it again: what was to come at this time has come.
+    RestartDue {
+        due_ms: u64,
+    },
     /// A daemon has started, and this is what it found.
     Recover(Found),
 }
@@ -197,7 +199,7 @@ pub enum Effect {
     Sweep,
     /// The files are read; between [`Effect::Freeze`] and [`Effect::Thaw`] where it runs.
     Work,
-    /// [`Command::RestartDue`] is to come at this time, in milliseconds since 1970.
+    /// [`Command::RestartDue`] with this time is to come then, in milliseconds since 1970.
     SetTimer {
         /// When.
         due_ms: u64,
@@ -312,8 +314,9 @@ pub fn apply(state: &State, with: &Circumstances<'_>, command: &Command) -> Deci
         Command::ShimFailed { code, reason } => Ok(failed(state, with, *code, reason)),
         Command::Ended(exit) => Ok(ended(state, with, exit)),
         Command::Lost => Ok(lost(state, with)),
-        Command::RestartDue => Ok(match &state.phase {
-            Phase::Restarting { exit, due_ms } if *due_ms <= with.now_ms => {
+        Command::RestartDue { due_ms: come } => Ok(match &state.phase {
+            // Another time is that of a restart that somebody was faster than.
+            Phase::Restarting { exit, due_ms } if due_ms == come => {
                 start(state, with, Cause::Policy, Some(exit))
             }
             _ => (state.clone(), Vec::new()),

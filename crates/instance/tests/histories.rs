@@ -32,6 +32,8 @@ struct Machine {
     /// The daemon's own: gone when it is killed.
     timer: Option<u64>,
     started: u64,
+    /// How the last shim ended, if it said so: what the record has to say once it is settled.
+    truth: Option<Exit>,
     told: Vec<&'static str>,
 }
 
@@ -53,6 +55,7 @@ impl Machine {
             left: None,
             timer: None,
             started: 0,
+            truth: None,
             told: Vec::new(),
         }
     }
@@ -131,6 +134,7 @@ impl Machine {
     fn end_shim(&mut self, exit: Option<Exit>) {
         self.shim = None;
         (self.frozen, self.asked) = (false, false);
+        self.truth.clone_from(&exit);
         self.left = exit;
     }
 
@@ -153,6 +157,10 @@ impl Machine {
             assert_eq!(self.shim, None, "a shim of an instance that is not there");
             return;
         };
+        if let (Some(truth), Some(exit)) = (&self.truth, state.exit()) {
+            // A start by policy that fails is an end too.
+            assert!(exit == truth || exit.code == 127, "{exit:?} in place of {truth:?}");
+        }
         match &state.phase {
             Phase::Running { shim, .. } => {
                 assert_eq!(self.shim, Some(*shim));
@@ -219,8 +227,8 @@ fn history(seed: u64) {
         let mut performed = match random.below(4) {
             0 if machine.shim.is_some() => end(&mut machine, &mut random),
             1 if timer.is_some() => {
-                machine.timer = None;
-                machine.perform(&Command::RestartDue, killed_after)
+                let due_ms = machine.timer.take().unwrap();
+                machine.perform(&Command::RestartDue { due_ms }, killed_after)
             }
             _ => machine.perform(&command(&mut random), killed_after),
         };
