@@ -88,6 +88,10 @@ impl<'c> Performer<'c> {
             #[cfg(feature = "containers")]
             Step::OverlayRoot { lower, options, set } => self.overlay_root(lower, options, set),
             #[cfg(feature = "containers")]
+            Step::Join { of, namespaces } => self.join(of, namespaces),
+            #[cfg(feature = "containers")]
+            Step::Layers(ref layers) => self.layered_root(layers),
+            #[cfg(feature = "containers")]
             Step::EmptyRoot { set } => self.empty_root(set),
             #[cfg(feature = "containers")]
             Step::Overlay(layer) => self.overlay(&layer),

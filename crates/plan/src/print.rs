@@ -3,11 +3,12 @@
 use core::ffi::CStr;
 use core::fmt::{Display, Formatter, Result};
 
+use sys::clone::Namespaces;
 use sys::exec::Argument;
 use sys::mounts::{Attributes, Depth};
 use sys::privilege::Capabilities;
 
-use crate::{Bind, Execute, FileSystem, Limit, Mount, Overlay, Pause, Plan, Step};
+use crate::{Bind, Execute, FileSystem, Layers, Limit, Mount, Overlay, Pause, Plan, Step};
 #[cfg(feature = "containers")]
 use crate::{Console, Kind};
 
@@ -39,6 +40,8 @@ impl Display for Step<'_> {
             Self::OverlayRoot { lower, options, set } => {
                 write!(f, "mount overlay of {} as the root{}", Text(lower), Options(set, options))
             }
+            Self::Join { namespaces, .. } => write!(f, "join namespaces{}", Kinds(namespaces)),
+            Self::Layers(ref layers) => layers.fmt(f),
             Self::EmptyRoot { set } => write!(f, "make an empty root{}", Options(set, c"")),
             Self::Overlay(ref layer) => layer.fmt(f),
             Self::Mount(ref mount) => mount.fmt_at(f, "/"),
@@ -162,6 +165,17 @@ impl Display for Overlay<'_> {
     }
 }
 
+impl Display for Layers<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.write_str("mount overlay of")?;
+        for (number, layer) in self.lower.iter().enumerate() {
+            write!(f, "{}{}", if number == 0 { " " } else { ", " }, Text(layer))?;
+        }
+        let options = Options(self.set, self.options);
+        write!(f, " as the root, with changes in {} and {}{options}", Text(self.upper), Text(self.work))
+    }
+}
+
 impl Display for Limit {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         write!(f, "limit {:?} to", self.resource)?;
@@ -237,6 +251,16 @@ impl Display for Options<'_> {
             before = ",";
         }
         f.write_str(if before == "," { ")" } else { "" })
+    }
+}
+
+/// Namespaces by their names.
+struct Kinds(Namespaces);
+
+impl Display for Kinds {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        let mut kinds = Namespaces::NAMES.iter().filter(|(kind, _)| self.0.contains(*kind));
+        kinds.try_for_each(|(_, name)| write!(f, " {name}"))
     }
 }
 

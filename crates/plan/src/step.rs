@@ -2,7 +2,9 @@
 
 use core::ffi::CStr;
 
+use sys::clone::Namespaces;
 use sys::exec::Argument;
+use sys::fd::BorrowedFd;
 use sys::mounts::{Attributes, Depth, Propagation};
 use sys::privilege::{Capabilities, FilterInstruction};
 use sys::signals::SignalSet;
@@ -28,6 +30,14 @@ pub enum Step<'a> {
 
     /// Becomes user and group 0 of the user namespace whose maps the caller has written.
     BecomeRoot,
+    /// Enters namespaces that exist (setns(2)). With a mount namespace, its root becomes the child's root and working
+    /// directory, and the root of the plan.
+    Join {
+        /// One namespace, or a process whose namespaces they are (pidfd).
+        of: BorrowedFd<'a>,
+        /// Which; not the pid namespace, which only children of who enters it are born into.
+        namespaces: Namespaces,
+    },
     /// Propagation of every mount that the child sees; private or slave before anything is mounted, so
     /// that nothing gets out.
     Propagate(Propagation),
@@ -50,6 +60,8 @@ pub enum Step<'a> {
         /// Attributes that the overlay gets.
         set: Attributes,
     },
+    /// Mounts an overlay of several layers; it becomes the root.
+    Layers(Layers<'a>),
     /// An empty directory of the scratch becomes the root.
     EmptyRoot {
         /// Attributes that it gets.
@@ -267,6 +279,21 @@ pub struct Overlay<'a> {
     pub target: &'a CStr,
     /// Tells the layers of several overlays apart; the root's is 0.
     pub number: u8,
+    /// Further options of the overlay, each with a comma before it.
+    pub options: &'a CStr,
+    /// Attributes that the overlay gets.
+    pub set: Attributes,
+}
+
+/// Layers of the host, and where what changes is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Layers<'a> {
+    /// Paths of the host, the top layer first.
+    pub lower: &'a [&'a CStr],
+    /// A path of the host.
+    pub upper: &'a CStr,
+    /// A path of the host, in the same file system as `upper`.
+    pub work: &'a CStr,
     /// Further options of the overlay, each with a comma before it.
     pub options: &'a CStr,
     /// Attributes that the overlay gets.

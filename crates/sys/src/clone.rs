@@ -47,11 +47,29 @@ impl Namespaces {
         Self(self.0 | other.0)
     }
 
+    /// These without the others.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     /// Whether every kind of `other` is in this set.
     #[must_use]
     pub const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
+}
+
+/// setns(2): enters `namespaces` of what `of` is a descriptor of: one namespace, or a process (pidfd), all of whose
+/// namespaces can be entered in one call. Of a pid namespace only children that are made from then on are in it.
+/// With a mount namespace, its root becomes the root and the working directory.
+///
+/// # Errors
+/// Those of setns(2): EPERM without the right to, ESRCH where the process has ended.
+pub fn join(of: BorrowedFd<'_>, namespaces: Namespaces) -> Result<()> {
+    use rustix::thread::{ThreadNameSpaceType, move_into_thread_name_spaces};
+    // The flags of clone(2) fill 32 bits.
+    move_into_thread_name_spaces(of, ThreadNameSpaceType::from_bits_retain(namespaces.0 as u32))
 }
 
 /// A child process, held by a pidfd: a signal or a wait through it never reaches a recycled pid.

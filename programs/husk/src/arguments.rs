@@ -5,14 +5,12 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
 use cgroup::{Cpus, Cpuset, Memory, Pids, Weight};
+use container::{Change, Failure, Options, Writable, values};
 use lexopt::Arg;
 use oci::profile::{Confinement, Network};
-use oci::spec::{Mount, Rlimit};
 
-use crate::failure::Failure;
 use crate::help::Topic;
 use crate::options::{Description, Name, OPTIONS};
-use crate::values;
 
 /// What is asked for.
 #[derive(Debug)]
@@ -32,28 +30,9 @@ pub enum Command {
 #[allow(missing_docs)] // one field an option: see the table
 pub struct Run {
     pub rootfs: Option<PathBuf>,
-    pub command: Vec<OsString>,
-    /// The limit on memory, and how it was written.
-    pub memory: Option<(Memory, String)>,
-    pub cpus: Option<Cpus>,
-    pub pids: Option<Pids>,
-    pub cpuset: Option<Cpuset>,
-    pub io_weight: Option<Weight>,
+    pub options: Options,
     pub changes: Changes,
-    pub writable: Writable,
-    pub mounts: Vec<Mount>,
-    pub env: Vec<OsString>,
-    pub user: Option<String>,
-    pub workdir: Option<String>,
-    pub hostname: Option<String>,
-    pub network: Option<Network>,
     pub init: Option<Init>,
-    /// In order: the capability, and whether it is added or dropped.
-    pub capabilities: Vec<(Change, String)>,
-    pub seccomp: Option<OsString>,
-    pub confinement: Option<Confinement>,
-    pub devices: Vec<(String, String)>,
-    pub rlimits: Vec<Rlimit>,
     pub terminal: Option<Tty>,
     pub background: Option<Background>,
     pub id: Option<String>,
@@ -69,25 +48,6 @@ pub enum Changes {
     Kept,
     /// They are kept in memory until the end.
     ThrownAway,
-}
-
-/// Whether the root file system can be written to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Writable {
-    /// It can.
-    #[default]
-    Yes,
-    /// It cannot.
-    No,
-}
-
-/// Adding or dropping.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Change {
-    /// One more.
-    Add,
-    /// One less.
-    Drop,
 }
 
 /// minit is process 1.
@@ -202,7 +162,7 @@ fn positional(
     let mut rest = parser.raw_args().map_err(wrong)?;
     let is_path = |word: &OsStr| matches!(word.as_bytes().first(), Some(b'/' | b'.'));
     if separated {
-        run.command.push(word);
+        run.options.command.push(word);
     } else if is_path(&word) {
         run.rootfs = Some(PathBuf::from(word));
         if rest.peek() == Some(OsStr::new("--")) {
@@ -212,8 +172,8 @@ fn positional(
         let what = format!("{}: a root file system starts with / or .", word.display());
         return Err(Failure::ours(what).hint(Some("without one: husk run -- COMMAND")));
     }
-    run.command.extend(rest);
-    match run.command.is_empty() {
+    run.options.command.extend(rest);
+    match run.options.command.is_empty() {
         true => Err(Failure::usage("run: no command")),
         false => Ok(run),
     }
@@ -221,56 +181,58 @@ fn positional(
 
 fn take(run: &mut Run, option: &Description, value: Option<OsString>) -> Result<(), Failure> {
     let value = value.unwrap_or_default();
+    let options = &mut run.options;
     if option.name == Name::Env {
-        run.env.push(environment(value)?);
+        options.env.push(environment(value)?);
         return Ok(());
     }
     if option.name == Name::Seccomp {
-        run.seccomp = Some(value);
+        options.seccomp = Some(value);
         return Ok(());
     }
     let text = value
         .to_str()
         .ok_or_else(|| Failure::usage(format!("--{} {}: not UTF-8", option.long, value.display())))?;
-    take_limit(run, option.name, text).unwrap_or_else(|| take_text(run, option.name, text))
+    take_limit(options, option.name, text).unwrap_or_else(|| take_text(run, option.name, text))
 }
 
-fn take_limit(run: &mut Run, name: Name, text: &str) -> Option<Result<(), Failure>> {
+fn take_limit(options: &mut Options, name: Name, text: &str) -> Option<Result<(), Failure>> {
     let refused = |error: cgroup::Invalid| Failure::usage(error.to_string());
     Some(match name {
         Name::Memory => {
-            Memory::parse(text).map(|memory| run.memory = Some((memory, text.into()))).map_err(refused)
+            Memory::parse(text).map(|memory| options.memory = Some((memory, text.into()))).map_err(refused)
         }
-        Name::Cpus => Cpus::parse(text).map(|cpus| run.cpus = Some(cpus)).map_err(refused),
-        Name::Pids => Pids::parse(text).map(|pids| run.pids = Some(pids)).map_err(refused),
-        Name::Cpuset => Cpuset::parse(text).map(|cpuset| run.cpuset = Some(cpuset)).map_err(refused),
-        Name::IoWeight => Weight::parse(text).map(|weight| run.io_weight = Some(weight)).map_err(refused),
+        Name::Cpus => Cpus::parse(text).map(|cpus| options.cpus = Some(cpus)).map_err(refused),
+        Name::Pids => Pids::parse(text).map(|pids| options.pids = Some(pids)).map_err(refused),
+        Name::Cpuset => Cpuset::parse(text).map(|cpuset| options.cpuset = Some(cpuset)).map_err(refused),
+        Name::IoWeight => Weight::parse(text).map(|weight| options.io_weight = Some(weight)).map_err(refused),
         _ => return None,
     })
 }
 
 fn take_text(run: &mut Run, name: Name, text: &str) -> Result<(), Failure> {
+    let options = &mut run.options;
     match name {
         Name::Ephemeral => run.changes = Changes::ThrownAway,
-        Name::ReadOnly => run.writable = Writable::No,
-        Name::Bind => run.mounts.push(values::bind(text)?),
-        Name::Tmpfs => run.mounts.push(values::tmpfs(text)?),
-        Name::User => run.user = Some(text.into()),
-        Name::Workdir => run.workdir = Some(text.into()),
-        Name::Hostname => run.hostname = Some(values::hostname(text)?),
+        Name::ReadOnly => options.writable = Writable::No,
+        Name::Bind => options.mounts.push(values::bind(text)?),
+        Name::Tmpfs => options.mounts.push(values::tmpfs(text)?),
+        Name::User => options.user = Some(text.into()),
+        Name::Workdir => options.workdir = Some(text.into()),
+        Name::Hostname => options.hostname = Some(values::hostname(text)?),
         Name::Net => {
-            run.network = Some(match text {
+            options.network = Some(match text {
                 "host" => Network::Host,
                 "none" => Network::None,
                 _ => return Err(Failure::usage(format!("--net {text:?}: it is host or none"))),
             });
         }
         Name::Init => run.init = Some(Init),
-        Name::CapAdd => run.capabilities.push((Change::Add, text.into())),
-        Name::CapDrop => run.capabilities.push((Change::Drop, text.into())),
-        Name::Privileged => run.confinement = Some(Confinement::Privileged),
-        Name::Device => run.devices.push(values::device(text)?),
-        Name::Rlimit => run.rlimits.push(values::rlimit(text)?),
+        Name::CapAdd => options.capabilities.push((Change::Add, text.into())),
+        Name::CapDrop => options.capabilities.push((Change::Drop, text.into())),
+        Name::Privileged => options.confinement = Some(Confinement::Privileged),
+        Name::Device => options.devices.push(values::device(text)?),
+        Name::Rlimit => options.rlimits.push(values::rlimit(text)?),
         Name::Terminal => run.terminal = Some(Tty),
         Name::Detach => run.background = Some(Background),
         Name::Id => run.id = Some(values::id(text)?),
