@@ -181,7 +181,8 @@ impl<'c> Performer<'c> {
             Step::Nice(value) => at(Call::Priority, sys::process::setpriority_process(None, value)),
             #[cfg(feature = "containers")]
             Step::OpenProgram { path } => self.open_program(path),
-            Step::CloseOthers => self.close_others(),
+            Step::CloseOthers => self.close_others(&[]),
+            Step::Pass { descriptors } => self.close_others(descriptors),
             Step::Execute(ref program) => {
                 Err(crate::execute::execute(program, self.program.as_ref().map(AsFd::as_fd)))
             }
@@ -191,13 +192,16 @@ impl<'c> Performer<'c> {
         }
     }
 
-    fn close_others(&mut self) -> Outcome<()> {
+    fn close_others(&mut self, pass: &[BorrowedFd<'_>]) -> Outcome<()> {
         for descriptor in [self.root.take(), self.scratch.take(), self.place.take()].into_iter().flatten() {
             let _ = descriptor.into_raw_fd(); // closed with the rest
         }
         let channel = self.channel.socket().map_or(NONE, |channel| channel.as_raw_fd());
         let program = self.program.as_ref().map_or(NONE, |program| program.as_raw_fd());
-        at(Call::Close, self.child.close_all_but(&mut [channel, program]))
+        match pass {
+            [] => at(Call::Close, self.child.close_all_but(&mut [channel, program])),
+            pass => at(Call::Close, self.child.pass(pass, [channel, program])),
+        }
     }
 
     /// Asks for the signal first and looks then: a caller that ends in between is seen by the look. The
