@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use instance::message::{Reason, Refusal};
 use instance::{InstanceName, Record, Settings};
-use network::{Attachment, Network, Publish};
+use network::{Attachment, Network, Pool, Publish};
 use sys::fd::OwnedFd;
 
 use crate::refusal::refuse;
@@ -16,15 +16,16 @@ use crate::seat::Seat;
 #[derive(Debug)]
 pub struct Private {
     settings: network::Settings,
-    inner: Mutex<Shared>,
+    shared: Mutex<Shared>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
     /// Opened when the first instance needs it: a machine without nf_tables can do without.
     network: Option<Network>,
     /// Addresses of instances that are being started, which their records do not have yet.
     reserved: BTreeSet<Ipv4Addr>,
+    pool: Pool,
 }
 
 /// The network of an instance that is being started. Its address is reserved as long as this lives.
@@ -44,11 +45,12 @@ fn failed(error: &network::Error) -> Refusal {
 impl Private {
     /// None yet.
     pub fn new(settings: network::Settings) -> Self {
-        Self { settings, inner: Mutex::default() }
+        let (reserved, pool) = (BTreeSet::new(), Pool::new(settings.subnet));
+        Self { settings, shared: Mutex::new(Shared { network: None, reserved, pool }) }
     }
 
     fn locked(&self) -> MutexGuard<'_, Shared> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Makes the network of an instance, with an address that none of `others` has.
@@ -57,12 +59,12 @@ impl Private {
     /// What is wrong with a port; that no address is free; what the kernel refuses.
     pub fn lease(&self, name: &InstanceName, record: &Record, others: &[std::sync::Arc<Seat>]) -> Result<Lease<'_>, Refusal> {
         let mut shared = self.locked();
-        let taken: BTreeSet<Ipv4Addr> = others
+        let taken: Vec<Ipv4Addr> = others
             .iter()
             .filter_map(|seat| seat.record().state.address.as_deref()?.parse().ok())
             .chain(shared.reserved.iter().copied())
             .collect();
-        let address = free_address(self.settings.subnet, &taken)?;
+        let address = shared.pool.take(&taken).map_err(|error| failed(&error))?;
         let attachment = Attachment { name: network_name(name)?, address, publish: ports(&record.settings)? };
         let namespace = self.opened(&mut shared)?.prepare(&attachment).map_err(|error| failed(&error))?;
         shared.reserved.insert(address);
