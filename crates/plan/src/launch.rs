@@ -135,7 +135,6 @@ const fn leaves_memory_alone(step: &Step<'_>) -> bool {
             | Step::Signals { .. }
             | Step::SignalMask(_)
             | Step::CloseOthers
-            | Step::Pass { .. }
             | Step::Chdir { .. }
             | Step::Execute(_)
     )

@@ -181,8 +181,7 @@ impl<'c> Performer<'c> {
             Step::Nice(value) => at(Call::Priority, sys::process::setpriority_process(None, value)),
             #[cfg(feature = "containers")]
             Step::OpenProgram { path } => self.open_program(path),
-            Step::CloseOthers => self.close_others(&[]),
-            Step::Pass { descriptors } => self.close_others(descriptors),
+            Step::CloseOthers => self.close_others(),
             Step::Execute(ref program) => {
                 Err(crate::execute::execute(program, self.program.as_ref().map(AsFd::as_fd)))
             }
@@ -192,16 +191,13 @@ impl<'c> Performer<'c> {
         }
     }
 
-    fn close_others(&mut self, pass: &[BorrowedFd<'_>]) -> Outcome<()> {
+    fn close_others(&mut self) -> Outcome<()> {
         for descriptor in [self.root.take(), self.scratch.take(), self.place.take()].into_iter().flatten() {
             let _ = descriptor.into_raw_fd(); // closed with the rest
         }
         let channel = self.channel.socket().map_or(NONE, |channel| channel.as_raw_fd());
         let program = self.program.as_ref().map_or(NONE, |program| program.as_raw_fd());
-        match pass {
-            [] => at(Call::Close, self.child.close_all_but(&mut [channel, program])),
-            pass => at(Call::Close, self.child.pass(pass, [channel, program])),
-        }
+        at(Call::Close, self.child.close_all_but(&mut [channel, program]))
     }
 
     /// Asks for the signal first and looks then: a caller that ends in between is seen by the look. The

@@ -131,9 +131,6 @@ impl Step<'_> {
             Self::Nice(value) => write!(f, "set nice value {value}"),
             Self::OpenProgram { path } => write!(f, "open program {}, read-only", Text(path)),
             Self::CloseOthers => f.write_str("close descriptors from 3"),
-            Self::Pass { descriptors } => {
-                write!(f, "pass {} descriptors from 3, close the others", descriptors.len())
-            }
             Self::Execute(ref program) => program.fmt(f),
             // Without containers no plan has them.
             _ => f.write_str("a step of a container"),

@@ -5,7 +5,6 @@ use core::ffi::CStr;
 use sys::clone::Namespaces;
 use sys::exec::Argument;
 use sys::fd::BorrowedFd;
-use sys::fd::BorrowedFd;
 use sys::mounts::{Attributes, Depth, Propagation};
 use sys::privilege::{Capabilities, FilterInstruction};
 use sys::signals::SignalSet;
@@ -255,13 +254,6 @@ pub enum Step<'a> {
     /// [`Step::Execute`]: an open descriptor is a way out of the root for whoever names
     /// /proc/self/fd/N (CVE-2024-21626).
     CloseOthers,
-    /// As [`Step::CloseOthers`], but for these, which become descriptors 3, 4 … of the program: for one that expects
-    /// them there. An error where the channel or the program is in their place; a caller that has these numbers open
-    /// itself, or that lends its memory, need not think of it.
-    Pass {
-        /// The caller's.
-        descriptors: &'a [BorrowedFd<'a>],
-    },
     /// execve(2); where `file` has no slash it is looked for in `search`.
     Execute(Execute<'a>),
 }

@@ -308,37 +308,6 @@ impl InChild {
         let _ = unsafe { syscall!(Sysno::close, fd.as_raw_fd()) };
     }
 
-    /// Makes `fds` the descriptors 3, 4 …, which are not closed at the exec, and closes every other descriptor above 2
-    /// but those of `keep`.
-    ///
-    /// # Errors
-    /// EINVAL where one of `keep` is in their place, or there are too many; those of fcntl(2) and dup3(2).
-    pub fn pass(&self, fds: &[BorrowedFd<'_>], keep: [RawFd; 2]) -> Result<()> {
-        const F_DUPFD_CLOEXEC: usize = 1030;
-        /// Above all places.
-        const ABOVE: usize = 3 + MOST;
-        const MOST: usize = 5;
-        let places = 3..3 + i32::try_from(fds.len()).unwrap_or(i32::MAX);
-        if fds.len() > MOST || keep.iter().any(|fd| places.contains(fd)) {
-            return Err(Errno::INVAL);
-        }
-        // First all out of the way: one may be in the place of another.
-        let mut moved = [0usize; MOST];
-        for (moved, fd) in moved.iter_mut().zip(fds) {
-            // SAFETY: a new descriptor, of the child's alone, which its exec closes.
-            *moved = check(unsafe { syscall!(Sysno::fcntl, fd.as_raw_fd(), F_DUPFD_CLOEXEC, ABOVE) })?;
-        }
-        for (place, moved) in places.clone().zip(moved) {
-            // SAFETY: replaces the child's copy of a descriptor that by the contract of `clone3` it does not use.
-            check(unsafe { syscall!(Sysno::dup3, moved, place, 0usize) })?;
-        }
-        let mut kept = [-1; MOST + 2];
-        for (kept, fd) in kept.iter_mut().zip(places.chain(keep)) {
-            *kept = fd;
-        }
-        self.close_all_but(&mut kept)
-    }
-
     /// close_range(2) around `keep`: closes every other descriptor above 2. Not only at the exec: until then a
     /// descriptor is a path (/proc/self/fd/4/../..) that leads out of the container (CVE-2024-21626).
     ///
