@@ -16,7 +16,6 @@ use crate::watch::Alarms;
 
 /// The daemon. Locks are taken in this order, and none is held while something that takes long is done: an instance's
 /// turn, `layers`, the list of instances, an instance's record.
-#[derive(Debug)]
 pub struct Daemon {
     /// How it was started.
     pub arguments: Arguments,

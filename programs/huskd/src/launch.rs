@@ -260,8 +260,10 @@ fn spawn_shim(program: &Path, name: &str, descriptors: &[BorrowedFd<'_>]) -> Res
     let execute = Execute { file: &file, search: NOWHERE, argv: &argv, envp: &[Argument::END] };
     let steps = [
         Step::NewSession,
+        Step::Pass(descriptors),
+        Step::OpenProgram { path: &file },
+        Step::CloseOthers,
         Step::Signals { reset: sys::signals::SignalSet::ALL.without(9).without(19) },
-        Step::Pass { descriptors },
         Step::Execute(execute),
     ];
     let launch = Launch {
@@ -270,7 +272,7 @@ fn spawn_shim(program: &Path, name: &str, descriptors: &[BorrowedFd<'_>]) -> Res
         cgroup: None,
         standard: [Some(null.as_fd()), Some(null.as_fd()), None],
         others: Others::Keep,
-        memory: Memory::Borrowed,
+        memory: Memory::Copied,
     };
     spawn::start(&launch, &mut Bystander).map_err(|stopped| match stopped {
         Stopped::Plan(error) => {

@@ -120,7 +120,7 @@ fn living(runtime: &Path) -> Option<(Found, Living)> {
     let mut client = Client::over(OwnedFd::from(socket)).ok()?;
     let stats = client.stats().ok()?;
     let main = husk_client::member(stats.value(), "main");
-    let text = main.and_then(|main| husk_client::member(main, "state")).and_then(|state| state.text());
+    let text = main.and_then(|main| husk_client::member(main, "state")).and_then(|state| state.string());
     let freezer = match text.as_deref() {
         Some("frozen") => Freezer::Frozen,
         _ => Freezer::Thawed,
