@@ -7,6 +7,7 @@ use sys::Result;
 use sys::event::epoll::EventFlags;
 use sys::fd::{AsFd, OwnedFd};
 use sys::pages::Pages;
+use sys::process::Pid;
 use sys::signals::SignalSet;
 use wire::ExecId;
 
@@ -32,7 +33,11 @@ const SIGCHLD: i32 = 17;
 /// What walks down trees need to know, without the rest of the server.
 macro_rules! kin {
     ($server:ident) => {
-        $crate::tree::Kin { leaders: &$server.leaders, orphans: $server.settings.orphans }
+        $crate::tree::Kin {
+            leaders: &$server.leaders,
+            orphans: $server.settings.orphans,
+            main: $server.main_pid,
+        }
     };
 }
 pub(crate) use kin;
@@ -75,6 +80,10 @@ pub struct Server {
     pub(crate) orphaned: Pids,
     /// How many execs of a predecessor there were, where there was one.
     pub(crate) restarted: Option<u64>,
+    /// The main command, where there is one.
+    pub(crate) main: Option<Key>,
+    /// Its process, until that has been reaped.
+    pub(crate) main_pid: Option<Pid>,
     /// What the machine was told.
     pub(crate) watch: Watch,
     /// Everything is to end.
@@ -138,6 +147,8 @@ impl Server {
             dial,
             orphaned: Pids::new(),
             restarted: None,
+            main: None,
+            main_pid: None,
             watch: Watch::Off,
             is_stopping: false,
             end: None,
@@ -190,11 +201,11 @@ impl Server {
         match source {
             Source::Listener(number) => self.accept(number as usize, machine),
             Source::Connection(key) => self.connection_is_ready(key, flags, machine),
-            Source::Process(key) => self.process_has_ended(key),
+            Source::Process(key) => self.process_has_ended(key, machine),
             Source::Stdout(key) => self.output_is_ready(key, 0, flags),
             Source::Stderr(key) => self.output_is_ready(key, 1, flags),
             Source::Stdin(key) => self.input_is_ready(key),
-            Source::Signals => self.reap_children(),
+            Source::Signals => self.reap_children(machine),
             Source::Machine => return self.hear(machine),
             Source::Dial => self.dial_is_ready(),
         }
@@ -215,7 +226,7 @@ impl Server {
     }
 
     /// Begins to end: nobody new comes in, and nothing new is started.
-    fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         self.is_stopping = true;
         self.listeners.clear();
         if self.leaders.is_empty() {
@@ -240,7 +251,7 @@ impl Server {
     }
 
     /// Children that have ended: commands, and orphans that have become ours.
-    fn reap_children(&mut self) {
+    fn reap_children(&mut self, machine: &mut dyn Machine) {
         let Some(signals) = &self.orphans else { return };
         // However many have ended, one SIGCHLD is pending at most.
         if !matches!(sys::signals::next(signals.as_fd()), Ok(Some(_))) {
@@ -249,7 +260,7 @@ impl Server {
         }
         while let Ok(Some(pid)) = sys::children::any_ended() {
             match self.leaders.get(pid) {
-                Some(found) => self.process_has_ended(found),
+                Some(found) => self.process_has_ended(found, machine),
                 None => match sys::children::reap(pid) {
                     Ok(end) => self.orphan_was_reaped(pid, end),
                     Err(_) => break,

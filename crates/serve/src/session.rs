@@ -1,10 +1,12 @@
 //! One exec from its start until nobody asks about it any more.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use cgroup::Group;
 use sys::children::{Ended, How};
+use sys::clone::Child;
 use sys::fd::OwnedFd;
 use sys::process::Pid;
 use wire::answer::{Exit, Stream};
@@ -14,9 +16,10 @@ use crate::Orphans;
 use crate::inlet::Inlet;
 use crate::journal::Slot;
 use crate::key::Key;
+use crate::log::Record;
 use crate::outlet::{Allowance, Outlet};
 use crate::poll::{Poll, Source};
-use crate::timers::{Instant, MILLISECOND};
+use crate::timers::{Instant, MILLISECOND, now};
 use crate::tree::{Kin, Root};
 use crate::watcher::Watcher;
 
@@ -106,12 +109,48 @@ pub struct Session {
     pub timed_out: bool,
     pub truncated: bool,
     pub killed_by: Option<&'static str>,
+    /// Where all of its output is kept.
+    pub log: Option<Box<dyn Record>>,
 }
 
 /// Both streams, in the order of [`Session::outlets`].
 pub const STREAMS: [Stream; 2] = [Stream::Stdout, Stream::Stderr];
 
 impl Session {
+    /// One that begins now, without streams, whose id a client knows.
+    pub fn new(id: ExecId, child: Child, label: Label, terms: Terms) -> Self {
+        let started = now();
+        Self {
+            id,
+            is_named: true,
+            remains: Remains::Kept,
+            is_orphan: false,
+            pid: child.pid,
+            pidfd: Some(child.pidfd),
+            slot: None,
+            deadline: (terms.timeout_ms > 0).then(|| started + terms.timeout_ms * MILLISECOND),
+            label,
+            terms,
+            mark: 0,
+            group: None,
+            exit: None,
+            outlets: [Outlet::new(None), Outlet::new(None)],
+            inlet: Inlet::new(None, Vec::new()),
+            terminal: None,
+            allowance: None,
+            watchers: Vec::new(),
+            waiters: Vec::new(),
+            started,
+            kill_at: None,
+            linger_until: None,
+            due: None,
+            timed_out: false,
+            truncated: false,
+            killed_by: None,
+            log: None,
+        }
+    }
+
     pub const fn number(&self) -> u64 {
         self.pid.as_raw_nonzero().get() as u64
     }

@@ -7,6 +7,7 @@ use wire::{OnLimit, answer};
 
 use crate::connection::Manner;
 use crate::key::Key;
+use crate::machine::Machine;
 use crate::ordered::hash;
 use crate::outlet::{Outlet, Read};
 use crate::server::{Server, kin};
@@ -23,6 +24,8 @@ const MAX_KEPT: usize = 8 << 20;
 pub const LAST_WORDS: Instant = 1000 * MILLISECOND;
 /// Reads of one stream before others get their turn.
 const TURN: usize = 4;
+/// Reads of a stream whose command has ended: a pipe is empty after a few, a terminal gives 4 KiB at a time.
+const DRAIN: usize = 256;
 
 impl Server {
     /// A command has written, or closed an output.
@@ -43,11 +46,23 @@ impl Server {
         self.advance(found);
     }
 
+    /// Reads what a command has left in its pipes, as far as there is room.
+    pub(crate) fn drain(&mut self, found: Key) {
+        for number in 0..2 {
+            // Where room has no end, a writer that outlives the command might have none either.
+            let mut reads = 0..DRAIN;
+            while reads.next().is_some() && self.read_output(found, number) {}
+        }
+    }
+
     /// Reads an output once; whether there may be more.
     fn read_output(&mut self, found: Key, number: usize) -> bool {
         let Some(session) = self.sessions.get_mut(found) else { return false };
         let before = session.outlets[number].ring.end();
         let read = session.outlets[number].read(&self.poll, &mut self.scratch, session.allowance.as_mut());
+        if let Some(log) = &mut session.log {
+            log.write(number, session.outlets[number].ring.from(before));
+        }
         if read == Read::Limit {
             session.truncated = true;
             let kills = session.allowance.is_some_and(|allowance| allowance.then == OnLimit::Kill);
@@ -65,7 +80,7 @@ impl Server {
     }
 
     /// A command's process has ended. What it wrote is still in its pipes.
-    pub(crate) fn process_has_ended(&mut self, found: Key) {
+    pub(crate) fn process_has_ended(&mut self, found: Key, machine: &mut dyn Machine) {
         let now = now();
         let Some(session) = self.sessions.get_mut(found) else { return };
         if session.is_orphan {
@@ -75,6 +90,9 @@ impl Server {
             return;
         }
         self.leaders.remove(session.pid.as_raw_pid());
+        if self.main == Some(found) {
+            self.main_has_ended(found, machine);
+        }
         self.has_ended(found);
     }
 
@@ -89,9 +107,7 @@ impl Server {
         if session.kill_at.is_some() && !session.has_descendants(kin) {
             session.kill_at = None;
         }
-        for number in 0..2 {
-            while self.read_output(found, number) {}
-        }
+        self.drain(found);
         let Some(session) = self.sessions.get_mut(found) else { return };
         session.outlets.iter_mut().for_each(Outlet::set_barrier);
         if session.outlets.iter().any(|outlet| !outlet.is_closed()) {
@@ -106,7 +122,7 @@ impl Server {
         self.schedule(found);
         self.announce_exit(found);
         self.advance(found);
-        if self.is_stopping && self.leaders.is_empty() {
+        if self.is_stopping && self.leaders.is_empty() && self.end.is_none() {
             self.timers.set(Due::End, &mut self.end, Some(now + LAST_WORDS));
         }
     }
@@ -234,7 +250,9 @@ impl Server {
     fn retire(&mut self, found: Key) {
         let Some(session) = self.sessions.get_mut(found) else { return };
         self.timers.set(Due::Session(found), &mut session.due, None);
-        if let (Some(groups), Some(group)) = (&mut self.groups, session.group.take()) {
+        if let (Some(groups), Some(group)) = (&mut self.groups, session.group.take())
+            && self.main != Some(found)
+        {
             groups.remove(group);
         }
         if !session.is_named {
@@ -244,7 +262,7 @@ impl Server {
         if session.remains == Remains::Delivered {
             session.outlets.iter_mut().for_each(|outlet| outlet.ring.release());
         }
-        if !self.ended.contains(&found) {
+        if !self.ended.contains(&found) && self.main != Some(found) {
             self.ended.push_back(found);
         }
         while self.ended.len() > MAX_ENDED {

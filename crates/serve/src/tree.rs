@@ -33,6 +33,8 @@ pub struct Kin<'l> {
     pub leaders: &'l Pids,
     /// To whom orphans fall.
     pub orphans: Orphans,
+    /// The main command: it gets them where it is the first process of a pid namespace.
+    pub main: Option<Pid>,
 }
 
 /// Slack that commands begin with, where nobody else has asked for any; the kernel's default.
@@ -131,14 +133,15 @@ fn tells_origin(orphan: &Stat, root: Root<'_>) -> bool {
     orphan.session == leader || orphan.group == leader || has_mark(orphan.pid, root.mark)
 }
 
-/// To whom orphans fall: this process, or else one above it. There may be orphans of other servers there, whose marks
-/// may be the same.
-fn reapers(root: Root<'_>) -> [Option<i32>; 2] {
+/// To whom orphans fall: the main command, this process, or else one above it. There may be orphans of other servers
+/// there, whose marks may be the same.
+fn reapers(root: Root<'_>) -> [Option<i32>; 3] {
+    let main = root.kin.main.map(Pid::as_raw_pid);
     match root.kin.orphans {
-        Orphans::Ours => [Some(getpid().as_raw_pid()), None],
+        Orphans::Ours => [main, Some(getpid().as_raw_pid()), None],
         Orphans::Others => {
             let parent = sys::process::getppid().map_or(1, Pid::as_raw_pid);
-            [Some(parent), (parent != 1).then_some(1)]
+            [main, Some(parent), (parent != 1).then_some(1)]
         }
     }
 }
@@ -214,7 +217,7 @@ mod tests {
         let mut shell = shell.args(["sh", "-c", script]).spawn().unwrap();
         let pid = Pid::from_raw(shell.id() as i32).unwrap();
         let leaders = Pids::new();
-        let kin = Kin { leaders: &leaders, orphans: Orphans::Others };
+        let kin = Kin { leaders: &leaders, orphans: Orphans::Others, main: None };
         let root = Root { pid, is_held: true, mark: 0, kin };
         let pids = |members: Vec<Stat>| members.iter().map(|member| member.pid).collect::<BTreeSet<i32>>();
         let begun = std::time::Instant::now();
