@@ -10,13 +10,12 @@ use sys::strerror::describe;
 pub struct Error {
     text: String,
     hint: Option<&'static str>,
-    errno: Option<Errno>,
 }
 
 impl Error {
     /// An error that the kernel had no part in.
     pub(crate) fn said(text: impl Into<String>) -> Self {
-        Self { text: text.into(), hint: None, errno: None }
+        Self { text: text.into(), hint: None }
     }
 
     /// The kernel refused it: what was tried on what, and its answer.
@@ -26,7 +25,7 @@ impl Error {
             Errno::NOSPC | Errno::USERS => Some("see the sysctl user.max_net_namespaces"),
             _ => None,
         };
-        Self { text: format!("{what}: {}", describe(errno)), hint, errno: Some(errno) }
+        Self { text: format!("{what}: {}", describe(errno)), hint }
     }
 
     /// The same error with what may help.
@@ -39,12 +38,6 @@ impl Error {
     #[must_use]
     pub const fn hint(&self) -> Option<&'static str> {
         self.hint
-    }
-
-    /// The kernel's answer, if it was the kernel that refused.
-    #[must_use]
-    pub const fn errno(&self) -> Option<Errno> {
-        self.errno
     }
 }
 

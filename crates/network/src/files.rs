@@ -40,7 +40,7 @@ pub enum Resolvers {
 /// The files for an instance, from those of the host.
 ///
 /// # Errors
-/// The host name is none: 1 to 64 letters, digits, '-' and '.', as it would be written into a file.
+/// The host name is none: 1 to 64 letters, digits, '-', '_' and '.'.
 pub fn files(attachment: &Attachment, hostname: &str) -> Result<Files, Error> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
     if !(1..=64).contains(&hostname.len()) || !hostname.bytes().all(fits) {

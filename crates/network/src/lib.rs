@@ -18,6 +18,7 @@
 
 mod error;
 mod files;
+mod flow;
 mod host;
 mod link;
 mod message;

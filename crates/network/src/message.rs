@@ -130,9 +130,13 @@ impl<'a> Attributes<'a> {
 
     /// The text in the first attribute of this number, without the zero byte; empty if it is none.
     pub fn text(self, number: u16) -> &'a str {
-        let bytes = self.get(number);
-        std::str::from_utf8(bytes.strip_suffix(&[0]).unwrap_or(bytes)).unwrap_or_default()
+        text(self.get(number))
     }
+}
+
+/// The text in a value, without the zero byte behind it; empty if it is none.
+pub fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes.strip_suffix(&[0]).unwrap_or(bytes)).unwrap_or_default()
 }
 
 impl<'a> Iterator for Attributes<'a> {

@@ -11,7 +11,7 @@ use crate::namespace::Namespace;
 use crate::published::Published;
 use crate::socket::Socket;
 use crate::table::Forwarding;
-use crate::{Attachment, Error, Name, Settings, host, link, port, published, table};
+use crate::{Attachment, Error, Name, Protocol, Publish, Settings, flow, host, link, port, published, table};
 
 /// The host's side of all private networks, in the network namespace of the thread that opened it. Its methods are
 /// to be called by threads of that namespace.
@@ -51,9 +51,9 @@ impl Network {
         }
         self.check_ports(attachment)?;
         match self.ready()? {
-            Some(bridge) => self.attach(attachment, bridge),
+            Some(bridge) => self.attach(attachment, &bridge),
             None => {
-                let made = self.make().and_then(|bridge| self.attach(attachment, bridge));
+                let made = self.make().and_then(|bridge| self.attach(attachment, &bridge));
                 if made.is_err() {
                     // The error is what happened first; what this cannot remove, the next sweep does.
                     let _ = self.remove_shared();
@@ -63,17 +63,16 @@ impl Network {
         }
     }
 
-    /// Removes what an instance has left in the host once it has ended: its rules, and its end at the bridge, which
-    /// would go with its namespace too, but later. If there is nothing, nothing happens.
+    /// Withdraws the network of an instance that has ended, or is about to: its rules are gone, its name, its address
+    /// and its ports can be had by others. Its interfaces go with the namespace. If there is none, nothing happens.
     ///
     /// # Errors
-    /// The kernel refuses to list or to remove it.
+    /// The kernel refuses to list or to change something.
     pub fn withdraw(&mut self, name: &Name) -> Result<(), Error> {
         self.unpublish(|port| port.instance == name.as_str())?;
-        let second = self.second_name(name.as_str());
-        link::remove_by_second_name(&mut self.links, &second)
-            .map(drop)
-            .map_err(|errno| Error::kernel(format!("remove the interface of {name}"), errno))
+        let second = link::instance_name(self.settings.bridge.as_str(), name.as_str());
+        link::retire(&mut self.links, &second)
+            .map_err(|errno| Error::kernel(format!("withdraw the interface of {name}"), errno))
     }
 
     /// Removes what instances have left that are not among `alive`, whatever became of them, and once no instance has
@@ -93,12 +92,12 @@ impl Network {
         }
         let ports = link::ports(&mut self.links, bridge.index)
             .map_err(|errno| Error::kernel(format!("list the ports of {}", self.settings.bridge), errno))?;
-        let prefix = self.second_name("");
+        let prefix = link::instance_name(self.settings.bridge.as_str(), "");
         let mut left = 0;
         for port in ports {
-            match port.instance.strip_prefix(prefix.as_str()) {
+            match port.other_names.iter().find_map(|name| name.strip_prefix(prefix.as_str())) {
                 Some(name) if is_alive(name) => left += 1,
-                // It was not made here, or not to its end.
+                // It was not made here.
                 None if !port.name.starts_with(link::PORT) => left += 1,
                 _ => self.remove_port(&port.name)?,
             }
@@ -167,11 +166,10 @@ impl Network {
     }
 
     /// Joins a new namespace to the bridge. Rules come last, so that there is nothing to undo but the pair of ends.
-    fn attach(&mut self, attachment: &Attachment, bridge: Bridge) -> Result<OwnedFd, Error> {
+    fn attach(&mut self, attachment: &Attachment, bridge: &Bridge) -> Result<OwnedFd, Error> {
         let (name, address) = (&attachment.name, attachment.address);
-        let second = self.second_name(name.as_str());
         let namespace = Namespace::new()?;
-        link::make_pair(&mut self.links, bridge.index, address, &second, namespace.descriptor.as_fd())
+        let port = link::make_pair(&mut self.links, bridge, attachment, namespace.descriptor.as_fd())
             .map_err(|errno| match errno {
                 Errno::EXIST => {
                     Error::said(format!("network of {name}: the name or the address {address} is in use"))
@@ -180,9 +178,8 @@ impl Network {
                 _ => Error::kernel(format!("create the interfaces of {name}"), errno)
                     .hinting("the kernel needs the module veth"),
             })?;
-        let port = link::port_name(address);
         let done = namespace.configure(address, self.settings.subnet).and_then(|()| {
-            link::await_carrier(&mut self.links, &[&port, self.settings.bridge.as_str()])
+            link::await_carrier(&mut self.links, &[&port, &bridge.name])
                 .map_err(|errno| Error::kernel(format!("look for interface {port}"), errno))?;
             self.publish(attachment)
         });
@@ -190,6 +187,7 @@ impl Network {
             Ok(()) => Ok(namespace.descriptor),
             Err(error) => {
                 // The error is what happened first; and the end goes with the namespace.
+                let _ = self.unpublish(|port| port.instance == name.as_str());
                 let _ = link::remove(&mut self.links, &port);
                 Err(error)
             }
@@ -201,6 +199,8 @@ impl Network {
             return Ok(());
         }
         let others = self.published()?;
+        let mut sockets =
+            Socket::diagnosis().map_err(|errno| Error::kernel("open a socket for sock_diag", errno))?;
         for (number, publish) in attachment.publish.iter().enumerate() {
             if attachment.publish.iter().take(number).any(|earlier| earlier.collides(publish)) {
                 return Err(Error::said(format!("publish {publish}: {} is given twice", publish.end())));
@@ -211,7 +211,7 @@ impl Network {
                     "publish {publish}: the port is in use by instance {owner}"
                 )));
             }
-            port::check(publish)?;
+            port::check(&mut sockets, publish)?;
         }
         Ok(())
     }
@@ -220,15 +220,28 @@ impl Network {
         if attachment.publish.is_empty() {
             return Ok(());
         }
-        published::add(&mut self.rules, self.settings.table.as_str(), attachment)
-            .map_err(|errno| self.with_table(&format!("publish the ports of {} in", attachment.name), errno))
+        published::add(&mut self.rules, self.settings.table.as_str(), attachment).map_err(|errno| {
+            self.with_table(&format!("publish the ports of {} in", attachment.name), errno)
+        })?;
+        self.forget_flows(attachment.publish.iter())
     }
 
     fn unpublish(&mut self, is_gone: impl Fn(&Published) -> bool) -> Result<(), Error> {
-        let published = self.published()?;
-        let gone = published.iter().filter(|port| is_gone(port));
-        published::remove(&mut self.rules, self.settings.table.as_str(), gone)
-            .map_err(|errno| self.with_table("withdraw ports from", errno))
+        let mut gone = self.published()?;
+        gone.retain(is_gone);
+        published::remove(&mut self.rules, self.settings.table.as_str(), &gone)
+            .map_err(|errno| self.with_table("withdraw ports from", errno))?;
+        self.forget_flows(gone.iter().map(|port| &port.publish))
+    }
+
+    fn forget_flows<'p>(&mut self, ports: impl Iterator<Item = &'p Publish>) -> Result<(), Error> {
+        for port in ports.filter(|port| port.protocol == Protocol::Udp) {
+            flow::forget(&mut self.rules, port.host, self.settings.subnet).map_err(|errno| {
+                Error::kernel(format!("forget the flows to port {}", port.end()), errno)
+                    .hinting("the kernel needs the module nf_conntrack_netlink")
+            })?;
+        }
+        Ok(())
     }
 
     /// Removes what is shared. The table goes last: as long as it is there, it says what else has to be put back.
@@ -251,7 +264,6 @@ impl Network {
 
     fn remove_port(&mut self, name: &str) -> Result<(), Error> {
         link::remove(&mut self.links, name)
-            .map(drop)
             .map_err(|errno| Error::kernel(format!("remove interface {name}"), errno))
     }
 
@@ -264,11 +276,6 @@ impl Network {
     fn has_table(&mut self) -> Result<bool, Error> {
         table::exists(&mut self.rules, self.settings.table.as_str())
             .map_err(|errno| self.with_table("look for", errno))
-    }
-
-    /// The second name of an instance's end at the bridge: unique, so that no instance is attached twice.
-    fn second_name(&self, instance: &str) -> String {
-        format!("{}-{instance}", self.settings.bridge)
     }
 
     fn with_table(&self, what: &str, errno: Errno) -> Error {

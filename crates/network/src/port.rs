@@ -1,30 +1,42 @@
 //! Whether a port of the host is free, and who has it.
 
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr};
 
 use crate::Error;
-use crate::publish::{Protocol, Publish};
+use crate::flow::is_of_the_host;
+use crate::message::{Attributes, DUMP, Message, Messages};
+use crate::publish::{Protocol, Publish, number};
+use crate::socket::Socket;
 
-/// Refuses a port at which a program of the host waits: the rules would take its connections away. It is looked up
-/// and not taken for a moment: a process that another thread starts just then would keep it for a moment more, and
-/// whoever wants it next would be refused.
+const SOCK_DIAG_BY_FAMILY: u16 = 20;
+const AF_INET: u8 = 2;
+const AF_INET6: u8 = 10;
+/// The lengths of `struct inet_diag_req_v2` and `struct inet_diag_msg` (sock_diag(7)).
+const QUESTION: usize = 56;
+const ANSWER: usize = 72;
+
+/// Refuses a port at which a program of the host waits: the rules would take its connections away. The port is not
+/// taken for a moment to find out: a process that another thread starts just then would keep it for a moment more,
+/// and whoever wants it next would be refused.
 ///
 /// # Errors
 /// A program of the host has it, or the address is none of the host's.
-pub fn check(publish: &Publish) -> Result<(), Error> {
+pub fn check(socket: &mut Socket, publish: &Publish) -> Result<(), Error> {
     let refused = |why: String| Err(Error::said(format!("publish {publish}: {why}")));
     if let Some(address) = publish.address
-        && UdpSocket::bind((address, 0)).is_err()
+        && !is_of_the_host(address)
     {
         return refused("the host does not have this address".to_owned());
     }
-    for version in ["", "6"] {
-        let path = format!("/proc/thread-self/net/{}{version}", publish.protocol);
-        // Without IPv6 there is no second table.
-        let table = fs::read_to_string(path).unwrap_or_default();
-        if let Some(inode) = waiting(&table, publish) {
-            return refused(match holder(&inode) {
+    for family in [AF_INET, AF_INET6] {
+        let waiting = socket.list(&question(family, publish), |message| waiting(message, publish));
+        let waiting = waiting.map_err(|errno| {
+            Error::kernel(format!("publish {publish}: look for sockets at the port"), errno)
+                .hinting("the kernel needs the modules tcp_diag and udp_diag")
+        })?;
+        if let Some(inode) = waiting.first() {
+            return refused(match holder(*inode) {
                 Some(holder) => format!("the port is in use by {holder}"),
                 None => "the port is in use by a program of the host".to_owned(),
             });
@@ -33,39 +45,41 @@ pub fn check(publish: &Publish) -> Result<(), Error> {
     Ok(())
 }
 
-/// The inode of a socket that waits where the port is to be published, from a table of proc_pid_net(5).
-fn waiting(table: &str, publish: &Publish) -> Option<String> {
+/// Asks for the sockets of a family that wait at the port.
+fn question(family: u8, publish: &Publish) -> Messages {
     // TCP_LISTEN; what UDP has instead of a state is TCP_CLOSE.
-    let state = if publish.protocol == Protocol::Tcp { "0A" } else { "07" };
-    table.lines().skip(1).find_map(|line| {
-        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
-        let (address, port) = fields.get(1)?.rsplit_once(':')?;
-        let address = self::address(address)?;
-        let meets = address.is_unspecified()
-            || publish.address.is_none_or(|wanted| address.to_canonical() == IpAddr::V4(wanted));
-        // A socket of IPv6 at a real address of IPv6 gets nothing that is for IPv4. Whether one at all addresses does,
-        // the table does not say; unless it was told otherwise, it does.
-        let takes = address.is_unspecified() || address.to_canonical().is_ipv4();
-        let here = u16::from_str_radix(port, 16) == Ok(publish.host) && *fields.get(3)? == state;
-        fields.get(9).filter(|_| here && takes && meets).map(|inode| (*inode).to_owned())
-    })
+    let state: u32 = if publish.protocol == Protocol::Tcp { 10 } else { 7 };
+    let mut body = [0; QUESTION];
+    body[..2].copy_from_slice(&[family, number(publish.protocol)]);
+    body[4..8].copy_from_slice(&(1u32 << state).to_ne_bytes());
+    body[8..10].copy_from_slice(&publish.host.to_be_bytes());
+    let mut question = Messages::default();
+    question.add(SOCK_DIAG_BY_FAMILY, DUMP, &body, |_| {});
+    question
 }
 
-/// An address as these tables have it: words of 32 bits in the machine's order, in hexadecimal digits.
-fn address(digits: &str) -> Option<IpAddr> {
-    let mut bytes = Vec::new();
-    for at in (0..digits.len()).step_by(8) {
-        let word = u32::from_str_radix(digits.get(at..at + 8)?, 16).ok()?;
-        bytes.extend(word.to_ne_bytes());
-    }
-    match bytes.len() {
-        4 => bytes.first_chunk::<4>().map(|bytes| Ipv4Addr::from(*bytes).into()),
-        _ => bytes.first_chunk::<16>().map(|bytes| IpAddr::from(*bytes)),
-    }
+/// The inode of a socket, if what comes to the published port would be for it.
+fn waiting(message: Message<'_>, publish: &Publish) -> Option<u32> {
+    const INET_DIAG_SKV6ONLY: u16 = 11;
+    let body = message.body;
+    let port = u16::from_be_bytes(body.get(4..6)?.try_into().ok()?);
+    let address = match *body.first()? {
+        AF_INET => IpAddr::V4(Ipv4Addr::from(*body.get(8..)?.first_chunk::<4>()?)),
+        _ => IpAddr::from(*body.get(8..)?.first_chunk::<16>()?).to_canonical(),
+    };
+    let is_ipv6_alone = Attributes::behind(body, ANSWER).get(INET_DIAG_SKV6ONLY) == [1];
+    let takes = match address {
+        IpAddr::V4(address) => {
+            address.is_unspecified() || publish.address.is_none_or(|wanted| wanted == address)
+        }
+        IpAddr::V6(address) => address.is_unspecified() && !is_ipv6_alone,
+    };
+    let inode = u32::from_ne_bytes(body.get(68..ANSWER)?.try_into().ok()?);
+    (takes && port == publish.host).then_some(inode)
 }
 
 /// The program that has a socket, as far as /proc tells.
-fn holder(inode: &str) -> Option<String> {
+fn holder(inode: u32) -> Option<String> {
     let link = format!("socket:[{inode}]");
     let is_it = |pid: &str| {
         let open = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
@@ -79,44 +93,4 @@ fn holder(inode: &str) -> Option<String> {
         .find(|name| name.bytes().all(|byte| byte.is_ascii_digit()) && is_it(name))?;
     let name = fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
     Some(format!("{} (process {pid})", name.trim_ascii_end().escape_ascii()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const HEAD: &str =
-        "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
-    const REST: &str = "00000000:00000000 00:00000000 00000000     0        0 4711 1 0 100 0 0 10 0";
-
-    fn is_free(local: &str, state: &str, publish: &str) -> bool {
-        let remote = if local.len() > 13 { "00000000000000000000000000000000:0000" } else { "00000000:0000" };
-        let table = format!("{HEAD}   0: {local} {remote} {state} {REST}\n   1: short\n");
-        let found = waiting(&table, &publish.parse().expect("a port"));
-        assert!(found.as_deref().is_none_or(|inode| inode == "4711"), "{found:?}");
-        found.is_none()
-    }
-
-    #[test]
-    fn a_port_is_taken_where_a_program_waits_for_what_would_be_its() {
-        let (any, loopback) = ("00000000:1F90", "0100007F:1F90");
-        assert!(!is_free(any, "0A", "8080:80"));
-        assert!(!is_free(any, "0A", "192.0.2.1:8080:80"));
-        assert!(!is_free(loopback, "0A", "8080:80"));
-        assert!(!is_free(loopback, "0A", "127.0.0.1:8080:80"));
-        assert!(is_free(loopback, "0A", "192.0.2.1:8080:80"), "another address");
-        assert!(is_free(any, "0A", "8081:80"), "another port");
-        assert!(is_free(any, "01", "8080:80"), "a connection, for which nobody waits");
-        assert!(!is_free(any, "07", "8080:80/udp"));
-    }
-
-    #[test]
-    fn a_socket_of_ipv6_counts_where_it_takes_ipv4() {
-        let (any, loopback) = ("0".repeat(32) + ":1F90", "0".repeat(24) + "01000000:1F90");
-        let mapped = "0".repeat(16) + "FFFF00000100007F:1F90";
-        assert!(!is_free(&any, "0A", "127.0.0.1:8080:80"));
-        assert!(is_free(&loopback, "0A", "8080:80"), "::1");
-        assert!(!is_free(&mapped, "0A", "127.0.0.1:8080:80"), "::ffff:127.0.0.1");
-        assert!(is_free(&mapped, "0A", "192.0.2.1:8080:80"));
-    }
 }

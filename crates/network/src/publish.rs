@@ -25,6 +25,14 @@ impl fmt::Display for Protocol {
     }
 }
 
+/// IPPROTO_TCP, IPPROTO_UDP
+pub(crate) const fn number(protocol: Protocol) -> u8 {
+    match protocol {
+        Protocol::Tcp => 6,
+        Protocol::Udp => 17,
+    }
+}
+
 /// A port of the host that leads to a port of an instance: `[ADDRESS:]HOST:INSTANCE[/tcp|/udp]`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Publish {

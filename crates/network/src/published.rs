@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use sys::Result;
 
 use crate::message::{ACKNOWLEDGE, Attributes, CREATE, DUMP, EXCLUSIVE, Message, Messages, Writer};
-use crate::publish::{Protocol, Publish};
+use crate::publish::{Protocol, Publish, number};
 use crate::socket::Socket;
 use crate::table::{ADDRESSES, DELSETELEM, GETSETELEM, HEAD, NEWSETELEM, PORTS, Transaction, attributes};
 use crate::{Attachment, Name};
@@ -63,20 +63,17 @@ pub fn add(socket: &mut Socket, table: &str, attachment: &Attachment) -> Result<
 }
 
 /// Withdraws ports.
-pub fn remove<'p>(
-    socket: &mut Socket,
-    table: &str,
-    ports: impl Iterator<Item = &'p Published>,
-) -> Result<()> {
+pub fn remove(socket: &mut Socket, table: &str, ports: &[Published]) -> Result<()> {
+    if ports.is_empty() {
+        return Ok(());
+    }
     let mut transaction = Transaction::new();
-    let mut none = true;
     for port in ports {
-        none = false;
         transaction.changes().add(DELSETELEM, ACKNOWLEDGE, &HEAD, |change| {
             element(change, table, &port.publish, |_| {});
         });
     }
-    if none { Ok(()) } else { transaction.commit(socket) }
+    transaction.commit(socket)
 }
 
 /// An element of the map that its key belongs into.
@@ -104,14 +101,6 @@ fn key(publish: &Publish) -> Vec<u8> {
 fn target(address: Ipv4Addr, port: u16) -> [u8; 8] {
     let ([a, b, c, d], [high, low]) = (address.octets(), port.to_be_bytes());
     [a, b, c, d, high, low, 0, 0]
-}
-
-/// IPPROTO_TCP, IPPROTO_UDP
-const fn number(protocol: Protocol) -> u8 {
-    match protocol {
-        Protocol::Tcp => 6,
-        Protocol::Udp => 17,
-    }
 }
 
 fn comment(name: &Name) -> Vec<u8> {

@@ -31,6 +31,11 @@ impl Socket {
         Self::open(Some(netlink::NETFILTER))
     }
 
+    /// For sockets: sock_diag(7).
+    pub fn diagnosis() -> Result<Self> {
+        Self::open(Some(netlink::SOCK_DIAG))
+    }
+
     fn open(protocol: Option<Protocol>) -> Result<Self> {
         // The kernel has answered before write(2) returns: whoever would have to wait has misunderstood it, and
         // must not wait for ever.

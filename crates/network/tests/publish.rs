@@ -3,9 +3,11 @@
 mod ground;
 
 use std::net::{IpAddr, Ipv4Addr, TcpListener, UdpSocket};
+use std::time::Duration;
 
 use ground::{
-    HOST, LOOPBACK, OUTSIDE, address, attachment, demand_same, dump, network, on_a_host, run, tcp, udp,
+    HOST, LOOPBACK, OUTSIDE, address, attachment, demand_same, dump, inside, network, on_a_host, run, tcp,
+    udp,
 };
 use network::{Name, Publish};
 use sys::fd::OwnedFd;
@@ -38,6 +40,47 @@ fn a_published_port_is_reached_from_outside_from_the_host_and_from_instances() {
         }
         assert!(tcp(&host.outside, &web, 5300, (HOST, 5300)).is_err(), "udp is not tcp");
         assert!(tcp(&host.outside, &web, 81, (HOST, 81)).is_err(), "another port");
+    });
+}
+
+#[test]
+fn a_client_of_udp_that_never_falls_silent_is_led_to_whoever_has_the_port() {
+    on_a_host(|host| {
+        let mut network = network();
+        let _other = network.prepare(&attachment("other", 9, &[])).expect("a network");
+        let client = inside(&host.outside, || UdpSocket::bind("192.0.2.2:4000")).expect("a port");
+        client.send_to(b"nobody", (HOST, 5300)).expect("sent");
+        for last in [2, 3] {
+            let web = attachment("web", last, &["5300:53/udp"]);
+            let held = network.prepare(&web).expect("a network");
+            let server = inside(&held, || UdpSocket::bind("0.0.0.0:53")).expect("a port");
+            server.set_read_timeout(Some(Duration::from_secs(1))).expect("a limit");
+            client.send_to(b"web", (HOST, 5300)).expect("sent");
+            let mut word = [0; 8];
+            assert_eq!(server.recv(&mut word).ok(), Some(3), "{last}");
+            network.withdraw(&web.name).expect("withdrawn");
+            client.send_to(b"nobody", (HOST, 5300)).expect("sent");
+        }
+    });
+}
+
+#[test]
+fn flows_to_other_machines_are_not_forgotten() {
+    on_a_host(|host| {
+        let mut network = network();
+        let one = network.prepare(&attachment("one", 2, &[])).expect("a network");
+        let server = inside(&host.outside, || UdpSocket::bind("192.0.2.2:53")).expect("a port");
+        let client = inside(&one, || UdpSocket::bind("0.0.0.0:4000")).expect("a port");
+        for end in [&server, &client] {
+            end.set_read_timeout(Some(Duration::from_secs(1))).expect("a limit");
+        }
+        let mut word = [0; 8];
+        client.send_to(b"ask", (OUTSIDE, 53)).expect("sent");
+        let (_, peer) = server.recv_from(&mut word).expect("it arrives");
+        let _web = network.prepare(&attachment("web", 3, &["53:53/udp"])).expect("a network");
+        // Its address is translated only as long as the kernel remembers the question.
+        server.send_to(b"answer", peer).expect("sent");
+        assert_eq!(client.recv(&mut word).ok(), Some(6));
     });
 }
 
@@ -89,6 +132,33 @@ fn a_port_in_use_is_an_error_that_says_by_whom_and_changes_nothing() {
             "publish 127.0.0.1:80:81/tcp: 127.0.0.1:80/tcp is given twice"
         );
         demand_same(&before, &dump());
+    });
+}
+
+#[test]
+fn a_port_is_in_use_only_where_a_program_would_lose_something() {
+    on_a_host(|_| {
+        let mut network = network();
+        let mut prepare = |publish: &str| {
+            let made = network.prepare(&attachment("web", 2, &[publish]));
+            network.withdraw(&attachment("web", 2, &[]).name).expect("withdrawn");
+            made.map(drop).map_err(|error| error.to_string())
+        };
+        let (_loopback, _ipv6) = (
+            TcpListener::bind("127.0.0.1:80").expect("a port"),
+            TcpListener::bind("[::1]:81").expect("a port"),
+        );
+        let _connected = UdpSocket::bind("192.0.2.1:82").expect("a port");
+        _connected.connect((OUTSIDE, 53)).expect("connected");
+        assert!(prepare("80:80").is_err_and(|error| error.contains("in use by")));
+        assert!(prepare("127.0.0.1:80:80").is_err_and(|error| error.contains("in use by")));
+        assert_eq!(prepare("192.0.2.1:80:80"), Ok(()), "another address");
+        assert_eq!(prepare("80:80/udp"), Ok(()), "another protocol");
+        assert_eq!(prepare("81:81"), Ok(()), "a socket of IPv6 alone");
+        assert_eq!(prepare("82:82/udp"), Ok(()), "one that hears from its peer alone");
+        let _mapped = TcpListener::bind("[::ffff:127.0.0.1]:83").expect("a port");
+        assert!(prepare("127.0.0.1:83:83").is_err_and(|error| error.contains("in use by")));
+        assert_eq!(prepare("192.0.2.1:83:83"), Ok(()), "another address");
     });
 }
 

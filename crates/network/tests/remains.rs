@@ -3,9 +3,8 @@
 mod ground;
 
 use std::fs;
-use std::time::{Duration, Instant};
 
-use ground::{HOST, address, attachment, demand_same, dump, network, on_a_host, run, tcp};
+use ground::{HOST, address, attachment, await_same, demand_same, dump, network, on_a_host, run, tcp};
 use network::{Network, Settings};
 
 const FORWARD: &str = "/proc/sys/net/ipv4/ip_forward";
@@ -46,7 +45,9 @@ fn withdrawing_one_instance_leaves_the_others_as_they_were() {
             // It still runs: withdrawn is withdrawn.
             network.withdraw(&other.name).expect("withdrawn");
             assert!(tcp(&host.outside, &held, 80, (HOST, 8081)).is_err());
-            demand_same(&before, &dump());
+            assert!(tcp(&held, host.here(), 80, (HOST, 80)).is_err());
+            drop(held);
+            await_same(&before);
         }
         assert!(tcp(&host.outside, &web, 80, (HOST, 8080)).is_ok());
     });
@@ -74,12 +75,24 @@ fn with_its_namespace_an_instances_interfaces_are_gone() {
     on_a_host(|_| {
         let mut network = network();
         let _web = network.prepare(&attachment("web", 2, &[])).expect("a network");
-        let before = run("ip -o link show");
-        let end = Instant::now() + Duration::from_secs(10);
+        let before = dump();
         drop(network.prepare(&attachment("two", 3, &[])).expect("a network"));
-        while run("ip -o link show") != before {
-            assert!(Instant::now() < end, "{}", run("ip -o link show"));
-            std::thread::sleep(Duration::from_millis(10));
+        await_same(&before);
+    });
+}
+
+#[test]
+fn an_instance_that_starts_again_at_once_has_its_address_and_its_ports() {
+    on_a_host(|host| {
+        let mut network = network();
+        let web = attachment("web", 2, &["8080:80"]);
+        for _ in 0..20 {
+            let held = network.prepare(&web).expect("a network");
+            let by_port = tcp(&host.outside, &held, 80, (HOST, 8080)).map(drop).map_err(|error| error.kind());
+            let direct =
+                tcp(host.here(), &held, 80, (address(2), 80)).map(drop).map_err(|error| error.kind());
+            assert_eq!((by_port, direct), (Ok(()), Ok(())));
+            network.withdraw(&web.name).expect("withdrawn");
         }
     });
 }

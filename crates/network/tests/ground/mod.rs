@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
 use std::process::Command;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use network::{Attachment, Network, Settings};
 use sys::fd::{AsFd, OwnedFd};
@@ -33,12 +33,20 @@ impl Host {
     }
 }
 
-/// Runs the test on a new host.
-pub fn on_a_host(test: impl FnOnce(&Host) + Send) {
+/// Runs the test on a new host, which is alone in the world.
+pub fn on_a_lonely_host(test: impl FnOnce(&OwnedFd) + Send) {
     let run = || {
         sys::namespace::unshare_network().expect("a namespace for the host: the test needs root");
         sys::loopback::bring_up().expect("lo");
-        let host = Host { outside: namespace(), here: sys::namespace::current_network().expect("itself") };
+        test(&sys::namespace::current_network().expect("itself"));
+    };
+    thread::scope(|scope| scope.spawn(run).join()).unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+}
+
+/// Runs the test on a new host that shares a network with the outside.
+pub fn on_a_host(test: impl FnOnce(&Host) + Send) {
+    on_a_lonely_host(|here| {
+        let host = Host { outside: namespace(), here: here.try_clone().expect("a descriptor") };
         let outside = format!("/proc/{}/fd/{}", std::process::id(), number(&host.outside));
         run("ip link add wan0 type veth peer name eth0 address 02:00:00:00:00:02");
         run(&format!("ip link set eth0 netns {outside}"));
@@ -54,8 +62,7 @@ pub fn on_a_host(test: impl FnOnce(&Host) + Send) {
         // Asked for by name, the kernel notes that it has a carrier.
         run("ip link show dev wan0");
         test(&host);
-    };
-    thread::scope(|scope| scope.spawn(run).join()).unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    });
 }
 
 fn number(fd: &OwnedFd) -> i32 {
@@ -119,7 +126,7 @@ pub const fn address(last: u8) -> Ipv4Addr {
 /// Connects from one namespace to `target`, where a program in another one listens on `port`. Returns who that
 /// program sees.
 pub fn tcp(from: &OwnedFd, to: &OwnedFd, port: u16, target: (Ipv4Addr, u16)) -> io::Result<IpAddr> {
-    let listener = inside(to, || TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)))?;
+    let listener = bind(|| inside(to, || TcpListener::bind((Ipv4Addr::UNSPECIFIED, port))))?;
     let target = SocketAddr::from(target);
     let mut client = inside(from, || TcpStream::connect_timeout(&target, PATIENCE))?;
     let (mut served, peer) = listener.accept()?;
@@ -137,7 +144,7 @@ pub fn tcp(from: &OwnedFd, to: &OwnedFd, port: u16, target: (Ipv4Addr, u16)) -> 
 
 /// Sends a datagram and has it answered, as above.
 pub fn udp(from: &OwnedFd, to: &OwnedFd, port: u16, target: (Ipv4Addr, u16)) -> io::Result<IpAddr> {
-    let server = inside(to, || UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)))?;
+    let server = bind(|| inside(to, || UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port))))?;
     let client = inside(from, || UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)))?;
     for end in [&client, &server] {
         end.set_read_timeout(Some(PATIENCE))?;
@@ -151,6 +158,18 @@ pub fn udp(from: &OwnedFd, to: &OwnedFd, port: u16, target: (Ipv4Addr, u16)) -> 
     client.recv(&mut word)?;
     assert_eq!(&word, b"ping");
     Ok(peer.ip())
+}
+
+/// Binds a socket. A command that another test has just started holds the one that was closed here before until it
+/// executes.
+fn bind<T>(attempt: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    for _ in 0..200 {
+        match attempt() {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => thread::sleep(Duration::from_millis(5)),
+            outcome => return outcome,
+        }
+    }
+    attempt()
 }
 
 /// Everything that can be seen of the network of a host: interfaces, addresses, routes, rules, sysctls. Whether
@@ -189,6 +208,15 @@ fn sysctls(folder: &Path, text: &mut String) {
             let _ = writeln!(text, "{} {}", path.display(), value.trim());
         }
     }
+}
+
+/// As [`demand_same`], within ten seconds: the kernel removes what a namespace held when it finds the time.
+pub fn await_same(before: &str) {
+    let end = Instant::now() + Duration::from_secs(10);
+    while dump() != before && Instant::now() < end {
+        thread::sleep(Duration::from_millis(10));
+    }
+    demand_same(before, &dump());
 }
 
 /// Fails with the lines that differ.
