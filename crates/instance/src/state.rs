@@ -382,8 +382,8 @@ fn stop(state: &State, with: &Circumstances<'_>, grace_ms: u64) -> Decision {
 /// A frozen process takes no signal but SIGKILL before it is thawed.
 fn stopping(state: &State, ask: Effect) -> Vec<Effect> {
     match state.phase {
-        Phase::Paused { .. } => vec![Effect::Keep, Effect::Thaw, ask],
-        _ => vec![Effect::Keep, ask],
+        Phase::Paused { .. } => vec![Effect::Keep, Effect::Tell("stopping"), Effect::Thaw, ask],
+        _ => vec![Effect::Keep, Effect::Tell("stopping"), ask],
     }
 }
 

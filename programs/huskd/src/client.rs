@@ -49,6 +49,16 @@ pub struct Client {
     /// How much of `buffer` is known to have no newline.
     searched: usize,
     passed: VecDeque<OwnedFd>,
+    hears: Hears,
+}
+
+/// What a client is told while it waits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Hears {
+    /// How far something is.
+    Progress,
+    /// Answers alone.
+    Answers,
 }
 
 /// What has come.
@@ -72,7 +82,19 @@ impl Client {
         let peer = Peer { uid: credentials.uid.as_raw(), pid: credentials.pid.as_raw_pid() };
         // Who does not read must not keep us.
         set_socket_timeout(&socket, Timeout::Send, Some(PATIENCE))?;
-        Ok(Self { socket, peer, buffer: Vec::new(), searched: 0, passed: VecDeque::new() })
+        Ok(Self {
+            socket,
+            peer,
+            buffer: Vec::new(),
+            searched: 0,
+            passed: VecDeque::new(),
+            hears: Hears::Progress,
+        })
+    }
+
+    /// It is told so much from here on.
+    pub fn hears(&mut self, hears: Hears) {
+        self.hears = hears;
     }
 
     /// Who it is.
@@ -85,7 +107,9 @@ impl Client {
     /// # Errors
     /// Those of recvmsg(2).
     pub fn first_byte(&mut self, ms: u64) -> sys::Result<Option<u8>> {
-        if self.buffer.is_empty() && (!crate::wake::is_readable_within(self.socket.as_fd(), ms) || !self.fill()?) {
+        if self.buffer.is_empty()
+            && (!crate::wake::is_readable_within(self.socket.as_fd(), ms) || !self.fill()?)
+        {
             return Ok(None);
         }
         Ok(self.buffer.first().copied())
@@ -154,6 +178,9 @@ impl Client {
     /// Says how far something is, where the client reads: one that does not misses it.
     pub fn progress(&self, progress: Progress) {
         // A unix socket takes a line of this length as a whole or not at all (af_unix.c, unix_stream_sendmsg).
+        if self.hears == Hears::Answers {
+            return;
+        }
         if let Ok(line) = line_of(&Answer::Progress(progress)) {
             let _ = send(&self.socket, &line, SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use instance::message::Refusal;
 use instance::{InstanceName, Store};
@@ -33,16 +33,12 @@ pub struct Daemon {
     /// the new instance's record says only at its end that it has them.
     pub layers: RwLock<()>,
     seats: Mutex<BTreeMap<InstanceName, Arc<Seat>>>,
+    console: OnceLock<console::Handle>,
 }
 
 impl Daemon {
     /// One that knows of no instance yet.
-    pub fn new(
-        arguments: Arguments,
-        store: Store,
-        images: image::Store,
-        alarms: Alarms,
-    ) -> Self {
+    pub fn new(arguments: Arguments, store: Store, images: image::Store, alarms: Alarms) -> Self {
         let private = Private::new(arguments.network.clone());
         Self {
             arguments,
@@ -53,6 +49,7 @@ impl Daemon {
             alarms,
             layers: RwLock::default(),
             seats: Mutex::default(),
+            console: OnceLock::new(),
         }
     }
 
@@ -89,6 +86,19 @@ impl Daemon {
         let mut seats = self.locked();
         if seats.get(seat.name()).is_some_and(|found| std::ptr::eq(&raw const **found, seat)) {
             seats.remove(seat.name());
+        }
+    }
+
+    /// There is a control console, and this is the way to it.
+    pub fn has_console(&self, handle: console::Handle) {
+        // There is one for each daemon.
+        let _ = self.console.set(handle);
+    }
+
+    /// The console is left, if it is up: somebody wants to see an instance.
+    pub fn leave_console(&self) {
+        if let Some(handle) = self.console.get() {
+            handle.leave();
         }
     }
 

@@ -10,7 +10,7 @@ use instance::text::{Asked, LONGEST_LINE, Said, parse, print};
 use instance::{ImageName, message::What};
 use serde_json::Value;
 
-use crate::client::{Client, Done, Line};
+use crate::client::{Client, Done, Hears, Line};
 use crate::daemon::Daemon;
 use crate::verbs::images;
 use crate::{journal, requests};
@@ -20,6 +20,7 @@ use crate::{journal, requests};
 /// # Errors
 /// Those of the connection.
 pub fn serve(daemon: &Arc<Daemon>, client: &mut Client) -> sys::Result<()> {
+    client.hears(Hears::Answers);
     loop {
         let said = match client.line(LONGEST_LINE)? {
             Line::Whole(line) => answer(daemon, client, &line),

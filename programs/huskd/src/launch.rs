@@ -83,7 +83,12 @@ pub fn effective(record: &Record) -> Settings {
 ///
 /// # Errors
 /// Why it does not; nothing of it is left then.
-pub fn start(daemon: &Daemon, name: &InstanceName, record: &Record, wanted: &Wanted) -> Result<Launched, Refusal> {
+pub fn start(
+    daemon: &Daemon,
+    name: &InstanceName,
+    record: &Record,
+    wanted: &Wanted,
+) -> Result<Launched, Refusal> {
     let mut settings = effective(record);
     if !wanted.command.is_empty() {
         settings.command.clone_from(&wanted.command);
@@ -189,15 +194,18 @@ pub fn lower(daemon: &Daemon, record: &Record) -> Vec<PathBuf> {
 }
 
 /// Starts the shim with its task, and waits for its answer.
-fn hand_over(daemon: &Daemon, task: &Task, network: Option<BorrowedFd<'_>>) -> Result<(Living, i32), Refusal> {
+fn hand_over(
+    daemon: &Daemon,
+    task: &Task,
+    network: Option<BorrowedFd<'_>>,
+) -> Result<(Living, i32), Refusal> {
     let text = task.write().map_err(|failure| refuse(Reason::Failed, failure.to_string()))?;
     let memory = memfd_create("task", MemfdFlags::CLOEXEC).map_err(|errno| failed("memfd_create", errno))?;
     let mut memory = File::from(memory);
     let written = memory.write_all(&text).and_then(|()| memory.rewind());
     written.map_err(|error| failed_io("task", &error))?;
     let (mut answers, to) = answer_pipe(&task.runtime)?;
-    let descriptors: Vec<BorrowedFd<'_>> =
-        [memory.as_fd(), to.as_fd()].into_iter().chain(network).collect();
+    let descriptors: Vec<BorrowedFd<'_>> = [memory.as_fd(), to.as_fd()].into_iter().chain(network).collect();
     let child = spawn_shim(&daemon.arguments.shim, task.name.as_str(), &descriptors)?;
     drop((memory, to));
     let said = read_answer(&mut answers).and_then(|answer| match answer {

@@ -41,11 +41,17 @@ pub fn bind(path: &Path, group: Option<u32>) -> Result<UnixListener, Refusal> {
     let at = |error: &std::io::Error| failed_io(path.display(), error);
     match std::fs::symlink_metadata(path) {
         Ok(found) if !found.file_type().is_socket() => {
-            return Err(refuse(Reason::Exists, format!("{}: there is something that is no socket", path.display())));
+            return Err(refuse(
+                Reason::Exists,
+                format!("{}: there is something that is no socket", path.display()),
+            ));
         }
         Ok(_) => {
             if UnixStream::connect(path).is_ok() {
-                return Err(refuse(Reason::Exists, format!("{}: somebody listens there already", path.display())));
+                return Err(refuse(
+                    Reason::Exists,
+                    format!("{}: somebody listens there already", path.display()),
+                ));
             }
             std::fs::remove_file(path).map_err(|error| at(&error))?;
         }

@@ -36,12 +36,7 @@ pub struct Description {
     pub text: &'static str,
 }
 
-const fn row(
-    name: Name,
-    long: &'static str,
-    value: Option<&'static str>,
-    text: &'static str,
-) -> Description {
+const fn row(name: Name, long: &'static str, value: Option<&'static str>, text: &'static str) -> Description {
     Description { name, long, value, text }
 }
 
@@ -51,12 +46,27 @@ pub const OPTIONS: [Description; 17] = [
     row(Name::Runtime, "runtime", Some("DIR"), "where shims have their sockets (default /run/husk)"),
     row(Name::Socket, "socket", Some("PATH"), "where clients connect (default /run/husk.sock)"),
     row(Name::Group, "group", Some("NAME"), "who may connect beside root: the socket gets mode 0660"),
-    row(Name::InitnsSocket, "initns-socket", Some("PATH"), "another one, for initns' client (/run/initns.sock)"),
-    row(Name::Shim, "shim", Some("FILE"), "the program that holds a container (default husk-shim beside huskd)"),
+    row(
+        Name::InitnsSocket,
+        "initns-socket",
+        Some("PATH"),
+        "another one, for initns' client (/run/initns.sock)",
+    ),
+    row(
+        Name::Shim,
+        "shim",
+        Some("FILE"),
+        "the program that holds a container (default husk-shim beside huskd)",
+    ),
     row(Name::Minit, "minit", Some("FILE"), "the first process for --init (default minit beside huskd)"),
     row(Name::Subnet, "subnet", Some("NETWORK"), "addresses of private networks (default 10.231.64.0/20)"),
     row(Name::Bridge, "bridge", Some("NAME"), "the bridge of private networks (default husk0)"),
-    row(Name::LogSize, "log-size", Some("BYTES"), "size at which an instance's log is rotated (default 10485760)"),
+    row(
+        Name::LogSize,
+        "log-size",
+        Some("BYTES"),
+        "size at which an instance's log is rotated (default 10485760)",
+    ),
     row(Name::LogFiles, "log-files", Some("NUMBER"), "how many files of a log are kept (default 3)"),
     row(Name::NoConsole, "no-console", None, "no control console"),
     row(Name::ConsoleKey, "console-key", Some("KEYS"), "the keys that bring it (default ctrl+alt+j)"),

@@ -57,7 +57,12 @@ impl Private {
     ///
     /// # Errors
     /// What is wrong with a port; that no address is free; what the kernel refuses.
-    pub fn lease(&self, name: &InstanceName, record: &Record, others: &[std::sync::Arc<Seat>]) -> Result<Lease<'_>, Refusal> {
+    pub fn lease(
+        &self,
+        name: &InstanceName,
+        record: &Record,
+        others: &[std::sync::Arc<Seat>],
+    ) -> Result<Lease<'_>, Refusal> {
         let mut shared = self.locked();
         let taken: Vec<Ipv4Addr> = others
             .iter()
@@ -113,8 +118,7 @@ fn network_name(name: &InstanceName) -> Result<network::Name, Refusal> {
 /// # Errors
 /// What is wrong with one.
 pub fn ports(settings: &Settings) -> Result<Vec<Publish>, Refusal> {
-    let parse = |text: &String| {
-        text.parse::<Publish>().map_err(|error| refuse(Reason::Invalid, error.to_string()))
-    };
+    let parse =
+        |text: &String| text.parse::<Publish>().map_err(|error| refuse(Reason::Invalid, error.to_string()));
     settings.publish.iter().map(parse).collect()
 }

@@ -1,6 +1,7 @@
 //! From a command line to a daemon that serves, and its end.
 
 use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -41,10 +42,10 @@ pub fn serve(arguments: Arguments) -> Result<(), Refusal> {
     let store = Store::open(&arguments.root, remove_tree)
         .map_err(|error| refuse(Reason::Failed, error.to_string()))?;
     let images = image::Store::open(&arguments.root).map_err(|error| verbs::images::refusal(&error))?;
-    let listeners = listeners(&arguments)?;
+    let (listeners, own) = listeners(&arguments)?;
     let daemon = Arc::new(Daemon::new(arguments, store, images, alarms));
     recover::recover(&daemon)?;
-    let console = screen::start(&daemon);
+    let console = screen::start(&daemon)?;
     let add = |fd, number| daemon.alarms.add(fd, number).map_err(|errno| failed("epoll_ctl", errno));
     add(signals.as_fd(), SIGNALS)?;
     for (number, listener) in (SIGNALS + 1..).zip(&listeners) {
@@ -56,6 +57,10 @@ pub fn serve(arguments: Arguments) -> Result<(), Refusal> {
     let ended = attend_until_told(&daemon, &signals, &listeners);
     listen::notify("STOPPING=1");
     console.stop();
+    for path in own {
+        // So that nobody waits there for a daemon that is gone.
+        let _ = std::fs::remove_file(path);
+    }
     ended
 }
 
@@ -75,7 +80,8 @@ fn attend_until_told(
                     }
                 }
                 Alarm::Readable(number) => {
-                    let listener = usize::try_from(number - SIGNALS - 1).ok().and_then(|at| listeners.get(at));
+                    let listener =
+                        usize::try_from(number - SIGNALS - 1).ok().and_then(|at| listeners.get(at));
                     if let Some(listener) = listener {
                         welcome(daemon, listener, &clients);
                     }
@@ -110,17 +116,16 @@ fn welcome(daemon: &Arc<Daemon>, listener: &UnixListener, clients: &Arc<AtomicUs
     });
 }
 
-/// Where clients connect: what systemd has opened, or the paths of the command line.
-fn listeners(arguments: &Arguments) -> Result<Vec<UnixListener>, Refusal> {
+/// Where clients connect: what systemd has opened, or the paths of the command line, which are ours to remove.
+fn listeners(arguments: &Arguments) -> Result<(Vec<UnixListener>, Vec<PathBuf>), Refusal> {
     let mut listeners = listen::inherited()?;
     let group = arguments.group.as_deref().map(listen::group).transpose()?;
-    if listeners.is_empty() {
-        listeners.push(listen::bind(&arguments.socket, group)?);
-    }
-    if let Some(path) = &arguments.initns_socket {
+    let own = listeners.is_empty().then(|| arguments.socket.clone());
+    let own: Vec<PathBuf> = own.into_iter().chain(arguments.initns_socket.clone()).collect();
+    for path in &own {
         listeners.push(listen::bind(path, group)?);
     }
-    Ok(listeners)
+    Ok((listeners, own))
 }
 
 /// As many descriptors as we may have: one for each shim and each client.

@@ -6,7 +6,6 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::Duration;
 
 use husk_client::{Address, Client, Mode};
 use instance::message::{Reason, Refusal};
@@ -176,9 +175,6 @@ pub fn read_exit(runtime: &Path) -> Option<Exit> {
         reason: None,
     })
 }
-
-/// How long is waited for the end of what was asked to stop, beyond its grace.
-pub const BEYOND_GRACE: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests {

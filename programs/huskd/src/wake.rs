@@ -48,14 +48,14 @@ impl Waiters {
         }
     }
 
-    /// Calls `look` now and whenever something has changed, until it has an answer; `None` where the other end of `with`
-    /// has been closed before. `with` is not read from.
+    /// Calls `look` now and whenever something has changed, until it has an answer; `None` where the other end of
+    /// `with` has been closed before. It is not read from.
     ///
     /// # Errors
     /// Those of eventfd(2) and poll(2).
     pub fn wait<T>(
         &self,
-        with: BorrowedFd<'_>,
+        with: Option<BorrowedFd<'_>>,
         mut look: impl FnMut() -> Option<T>,
     ) -> sys::Result<Option<T>> {
         let wake = Arc::new(Wake::new()?);
@@ -64,9 +64,10 @@ impl Waiters {
             if let Some(answer) = look() {
                 break Ok(Some(answer));
             }
-            let mut fds = [PollFd::new(&wake, PollFlags::IN), PollFd::from_borrowed_fd(with, PollFlags::RDHUP)];
+            let mut fds = vec![PollFd::new(&wake, PollFlags::IN)];
+            fds.extend(with.map(|with| PollFd::from_borrowed_fd(with, PollFlags::RDHUP)));
             match poll(&mut fds, None) {
-                Ok(_) if !fds[1].revents().is_empty() => break Ok(None),
+                Ok(_) if fds.get(1).is_some_and(|with| !with.revents().is_empty()) => break Ok(None),
                 Ok(_) => wake.lower(),
                 Err(sys::Errno::INTR) => {}
                 Err(errno) => break Err(errno),

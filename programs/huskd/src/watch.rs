@@ -120,9 +120,13 @@ impl Alarms {
     pub fn wait(&self) -> sys::Result<Vec<Alarm>> {
         let left = locked(&self.times).peek().map(|Reverse(next)| {
             let ns = next.at.saturating_sub(sys::clock::monotonic());
-            Timespec { tv_sec: (ns / 1_000_000_000).cast_signed(), tv_nsec: (ns % 1_000_000_000).cast_signed() }
+            Timespec {
+                tv_sec: (ns / 1_000_000_000).cast_signed(),
+                tv_nsec: (ns % 1_000_000_000).cast_signed(),
+            }
         });
-        let mut room = [epoll::Event { flags: epoll::EventFlags::empty(), data: epoll::EventData::new_u64(0) }; AT_ONCE];
+        let mut room =
+            [epoll::Event { flags: epoll::EventFlags::empty(), data: epoll::EventData::new_u64(0) }; AT_ONCE];
         let count = match epoll::wait(&self.epoll, &mut room[..], left.as_ref()) {
             Err(sys::Errno::INTR) => 0,
             count => count?,

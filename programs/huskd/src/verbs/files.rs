@@ -9,10 +9,20 @@ use crate::client::{Client, Done};
 use crate::daemon::Daemon;
 use crate::refusal::refuse;
 
-pub fn copy_out(daemon: &Arc<Daemon>, client: &mut Client, name: &InstanceName, path: &str) -> Result<Done, Refusal> {
+pub fn copy_out(
+    daemon: &Arc<Daemon>,
+    client: &mut Client,
+    name: &InstanceName,
+    path: &str,
+) -> Result<Done, Refusal> {
     Err(refuse(Reason::Unsupported, "cp"))
 }
 
-pub fn copy_in(daemon: &Arc<Daemon>, client: &mut Client, name: &InstanceName, path: &str) -> Result<Done, Refusal> {
+pub fn copy_in(
+    daemon: &Arc<Daemon>,
+    client: &mut Client,
+    name: &InstanceName,
+    path: &str,
+) -> Result<Done, Refusal> {
     Err(refuse(Reason::Unsupported, "cp"))
 }

@@ -97,7 +97,12 @@ pub fn import(daemon: &Arc<Daemon>, client: &mut Client, image: &ImageName) -> R
 ///
 /// # Errors
 /// As [`import`].
-pub fn import_file(daemon: &Daemon, client: &Client, archive: File, image: &ImageName) -> Result<Done, Refusal> {
+pub fn import_file(
+    daemon: &Daemon,
+    client: &Client,
+    archive: File,
+    image: &ImageName,
+) -> Result<Done, Refusal> {
     let (name, limits) = (name_of(image)?, Limits::default());
     let source = image::Source::File(archive);
     let imported = daemon.images.import(source, &name, &limits, &mut report(client));
@@ -113,7 +118,12 @@ fn no_descriptor(verb: &str, what: &str) -> Refusal {
 ///
 /// # Errors
 /// As [`import`].
-pub fn seed(daemon: &Arc<Daemon>, client: &Client, directory: &str, image: &ImageName) -> Result<Done, Refusal> {
+pub fn seed(
+    daemon: &Arc<Daemon>,
+    client: &Client,
+    directory: &str,
+    image: &ImageName,
+) -> Result<Done, Refusal> {
     let path = Path::new(directory);
     if !path.is_absolute() {
         return Err(refuse(Reason::Invalid, format!("seed {directory:?}: the path does not begin with /")));
@@ -262,7 +272,8 @@ pub fn export(
     };
     let seat = InstanceName::new(name).ok().and_then(|name| daemon.seat(&name).ok());
     let Some(seat) = seat else {
-        let missing = || refuse(Reason::NotFound, format!("{name:?}: no instance and no image has this name"));
+        let missing =
+            || refuse(Reason::NotFound, format!("{name:?}: no instance and no image has this name"));
         let image = ImageName::new(name).map_err(|_| missing())?;
         let image = find(daemon, &image)?;
         let format = match format {
@@ -322,7 +333,13 @@ fn summary(daemon: &Daemon, image: &image::Image) -> Option<ImageSummary> {
     let seats = daemon.seats();
     let of = seats.iter().filter(|seat| seat.record().image == name).map(|seat| seat.name().clone());
     let instances = of.collect();
-    Some(ImageSummary { instances, created: image.created, size: image.size, layers: image.layers.len(), name })
+    Some(ImageSummary {
+        instances,
+        created: image.created,
+        size: image.size,
+        layers: image.layers.len(),
+        name,
+    })
 }
 
 /// All images, by name.

@@ -28,8 +28,8 @@ pub fn list_instances(daemon: &Daemon) -> Result<Done, Refusal> {
         record.summary(seat.name(), launch::effective(&record).command)
     };
     let all: Vec<Summary> = daemon.seats().iter().map(summary).collect();
-    let value = serde_json::to_value(all)
-        .map_err(|error| refuse(Reason::Failed, format!("instances: {error}")))?;
+    let value =
+        serde_json::to_value(all).map_err(|error| refuse(Reason::Failed, format!("instances: {error}")))?;
     Ok(Done::silent().say("instances", value))
 }
 
@@ -45,7 +45,11 @@ pub fn inspect(daemon: &Daemon, name: &str) -> Result<Done, Refusal> {
         let directory = daemon.store.directory(seat.name());
         let more: [(&str, Value); 5] = [
             ("name", seat.name().as_str().into()),
-            ("summary", serde_json::to_value(record.summary(seat.name(), launch::effective(&record).command)).map_err(failed)?),
+            (
+                "summary",
+                serde_json::to_value(record.summary(seat.name(), launch::effective(&record).command))
+                    .map_err(failed)?,
+            ),
             ("directory", directory.to_string_lossy().into()),
             ("runtime", daemon.runtime(seat.name()).to_string_lossy().into()),
             ("log", directory.join("log").to_string_lossy().into()),
@@ -74,7 +78,8 @@ pub fn logs(daemon: &Daemon, name: &InstanceName) -> Result<Done, Refusal> {
         }
         file => file.map_err(|error| failed_io(path.display(), &error))?,
     };
-    let older = (1..daemon.arguments.log_files).map(|number| PathBuf::from(format!("{}.{number}", path.display())));
+    let older =
+        (1..daemon.arguments.log_files).map(|number| PathBuf::from(format!("{}.{number}", path.display())));
     let rotated: Vec<Value> =
         older.filter(|path| path.exists()).map(|path| path.to_string_lossy().into()).collect();
     Ok(Done::silent().say("rotated", rotated).pass(file.into()))

@@ -71,8 +71,7 @@ fn make_directory(path: &Path) -> std::io::Result<()> {
 
 /// Whether a container can be made with these settings, as far as that can be said before.
 fn check(settings: &Settings) -> Result<(), Refusal> {
-    container::settings::options(settings)
-        .map_err(|failure| refuse(Reason::Invalid, failure.to_string()))?;
+    container::settings::options(settings).map_err(|failure| refuse(Reason::Invalid, failure.to_string()))?;
     let publish = ports(settings)?;
     if !publish.is_empty() && settings.net != instance::Network::Private {
         return Err(refuse(Reason::Invalid, "publish: only a private network has ports to publish"));
@@ -131,7 +130,12 @@ fn changed(settings: &Settings, changes: Map<String, Value>) -> Result<Settings,
 ///
 /// # Errors
 /// It runs; there is one of that name.
-pub fn rename(daemon: &Arc<Daemon>, by: Peer, name: &InstanceName, to: InstanceName) -> Result<Done, Refusal> {
+pub fn rename(
+    daemon: &Arc<Daemon>,
+    by: Peer,
+    name: &InstanceName,
+    to: InstanceName,
+) -> Result<Done, Refusal> {
     let seat = daemon.seat(name)?;
     let turn = seat.take()?;
     let mut orders = Orders { by: Some(by), name: Some(to.clone()), ..Orders::default() };
@@ -167,8 +171,7 @@ mod tests {
 
     #[test]
     fn a_change_replaces_what_it_names_and_null_clears_it() {
-        let settings =
-            Settings { memory: Some("1m".into()), env: vec!["A=1".into()], ..Settings::default() };
+        let settings = Settings { memory: Some("1m".into()), env: vec!["A=1".into()], ..Settings::default() };
         let change = |text: &str| changed(&settings, serde_json::from_str(text).unwrap());
         let after = change(r#"{"memory":null,"hostname":"x","net":"none"}"#).unwrap();
         assert_eq!((after.memory, after.env), (None, vec!["A=1".to_string()]));

@@ -32,6 +32,7 @@ pub fn run(
         let turn = seat.take()?;
         perform(daemon, &turn, &Command::Run, &mut Orders { by: Some(by), wanted, ..Orders::default() })?;
     }
+    daemon.leave_console();
     connected(daemon, &seat)
 }
 
@@ -57,10 +58,8 @@ fn put_aside(daemon: &Arc<Daemon>, by: Peer, name: &InstanceName, others: Others
     }
     for seat in others {
         let is_over = || (!matches!(seat.record().state.phase, Phase::Stopping { .. })).then_some(());
-        // Whoever asked is waited for as well: to stop half of them helps nobody.
-        let waited = sys::pipe::pipe_with(sys::pipe::PipeFlags::CLOEXEC)
-            .and_then(|(_keep, open)| seat.waiters.wait(open.as_fd(), is_over));
-        waited.map_err(|errno| failed("poll", errno))?;
+        // Whatever becomes of the client: they have been asked.
+        seat.waiters.wait(None, is_over).map_err(|errno| failed("poll", errno))?;
     }
     Ok(())
 }
@@ -128,7 +127,7 @@ pub fn until_stopped(client: &Client, seat: &Seat) -> Result<Option<Exit>, Refus
         let state = seat.record().state.clone();
         (state.alive().is_none()).then(|| state.exit().cloned())
     };
-    waited(seat.waiters.wait(client.as_fd(), look))
+    waited(seat.waiters.wait(Some(client.as_fd()), look))
 }
 
 fn waited<T>(waited: sys::Result<Option<T>>) -> Result<T, Refusal> {
@@ -158,7 +157,7 @@ pub fn wait(daemon: &Daemon, client: &Client, name: &InstanceName) -> Result<Don
             _ => None,
         }
     };
-    let exit = waited(seat.waiters.wait(client.as_fd(), look))??;
+    let exit = waited(seat.waiters.wait(Some(client.as_fd()), look))??;
     let done = Done::silent().say("code", exit.code).say("signal", exit.signal).say("oom", exit.oom);
     Ok(match exit.reason {
         Some(reason) => done.say("reason", reason),
@@ -186,5 +185,7 @@ pub fn pause(daemon: &Arc<Daemon>, by: Peer, name: &InstanceName) -> Result<Done
 /// # Errors
 /// It is not frozen.
 pub fn resume(daemon: &Arc<Daemon>, by: Peer, name: &InstanceName) -> Result<Done, Refusal> {
-    plain(daemon, by, name, &Command::Resume)
+    let done = plain(daemon, by, name, &Command::Resume)?;
+    daemon.leave_console();
+    Ok(done)
 }
