@@ -18,6 +18,11 @@ impl Failure {
         Self { text: text.into(), hint: None, code: 125 }
     }
 
+    /// What another program of ours has said: the whole line, and the code that goes with it.
+    pub fn told(text: impl Into<String>, code: u8) -> Self {
+        Self { text: text.into(), hint: None, code }
+    }
+
     /// What the standard library says of a file, in the words of errno(3) alone.
     pub fn io(what: impl fmt::Display, error: &std::io::Error) -> Self {
         match error.raw_os_error() {

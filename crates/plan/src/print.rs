@@ -130,6 +130,7 @@ impl Step<'_> {
             Self::TakeTerminal => f.write_str("take descriptor 0 as the controlling terminal"),
             Self::Nice(value) => write!(f, "set nice value {value}"),
             Self::OpenProgram { path } => write!(f, "open program {}, read-only", Text(path)),
+            Self::Pass(descriptors) => write!(f, "pass {} descriptors from 3", descriptors.len()),
             Self::CloseOthers => f.write_str("close descriptors from 3"),
             Self::Execute(ref program) => program.fmt(f),
             // Without containers no plan has them.

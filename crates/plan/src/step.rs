@@ -250,13 +250,19 @@ pub enum Step<'a> {
         /// A path of the host.
         path: &'a CStr,
     },
-    /// Closes every descriptor but 0, 1, 2, the channel's and the program's. Before [`Step::Chdir`] and
+    /// These become descriptors 3, 4 and so on of the program. Before [`Step::OpenProgram`], whose descriptor could
+    /// have such a number; at most [`PASSED`] of them.
+    Pass(&'a [BorrowedFd<'a>]),
+    /// Closes every descriptor but 0, 1, 2, those passed, the channel's and the program's. Before [`Step::Chdir`] and
     /// [`Step::Execute`]: an open descriptor is a way out of the root for whoever names
     /// /proc/self/fd/N (CVE-2024-21626).
     CloseOthers,
     /// execve(2); where `file` has no slash it is looked for in `search`.
     Execute(Execute<'a>),
 }
+
+/// How many descriptors can be passed to a program besides 0, 1 and 2.
+pub const PASSED: usize = 4;
 
 /// Why a child waits for its caller.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

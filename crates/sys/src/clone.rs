@@ -308,6 +308,16 @@ impl InChild {
         let _ = unsafe { syscall!(Sysno::close, fd.as_raw_fd()) };
     }
 
+    /// dup3(2): `fd` gets this number too, and keeps it over the exec. What had it is closed.
+    ///
+    /// # Errors
+    /// Those of dup3(2).
+    pub fn place(&self, fd: BorrowedFd<'_>, number: RawFd) -> Result<()> {
+        // SAFETY: by the contract of `clone3` the child does not use its copy of what has that number.
+        check(unsafe { syscall!(Sysno::dup3, fd.as_raw_fd(), number, 0usize) })?;
+        Ok(())
+    }
+
     /// close_range(2) around `keep`: closes every other descriptor above 2. Not only at the exec: until then a
     /// descriptor is a path (/proc/self/fd/4/../..) that leads out of the container (CVE-2024-21626).
     ///
