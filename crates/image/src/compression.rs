@@ -81,7 +81,7 @@ pub(crate) fn unpacked(mut stream: Box<dyn Read + Send>) -> Result<Box<dyn Read 
 /// an error, where gzip(1) has a warning.
 enum Members<R> {
     Between(R),
-    In(GzDecoder<R>),
+    In(Box<GzDecoder<R>>),
     Done,
 }
 
@@ -92,7 +92,7 @@ impl<R: BufRead> Read for Members<R> {
                 Self::Between(mut input) => {
                     let head = input.fill_buf()?;
                     if head.first() == Some(&0x1f) {
-                        *self = Self::In(GzDecoder::new(input));
+                        *self = Self::In(Box::new(GzDecoder::new(input)));
                         continue;
                     }
                     loop {

@@ -13,12 +13,17 @@
 #![forbid(unsafe_code)]
 
 mod archive;
+mod commit;
 mod compression;
 mod config;
+mod copy;
 mod error;
+mod export;
 mod import;
 mod limits;
+mod merged;
 mod name;
+mod pack;
 mod progress;
 mod remove;
 mod source;
@@ -31,8 +36,10 @@ mod warnings;
 pub use compression::Compression;
 pub use config::Config;
 pub use error::{Error, Result, shown};
+pub use export::{Format, export_tree};
 pub use import::Imported;
 pub use limits::Limits;
+pub use merged::{Changes, MergedTree};
 pub use name::{Digest, LayerId, Name};
 pub use progress::{Go, Phase, Progress, Step};
 pub use remove::remove_tree;

@@ -73,6 +73,7 @@ impl Outflow {
 
 impl Blocks for Outflow {
     fn put(&mut self, mut bytes: &[u8]) -> Result<()> {
+        self.gauge.add(bytes.len());
         while !bytes.is_empty() {
             if self.chunk.capacity() == 0 {
                 self.chunk.reserve_exact(CHUNK);

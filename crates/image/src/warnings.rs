@@ -20,6 +20,12 @@ impl Warnings {
         }
     }
 
+    /// All of another list.
+    pub(crate) fn append(&mut self, other: Self) {
+        other.lines.into_iter().for_each(|line| self.push(|| line));
+        self.more += other.more;
+    }
+
     /// The first of them.
     #[must_use]
     pub fn lines(&self) -> &[String] {

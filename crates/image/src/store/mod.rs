@@ -5,6 +5,7 @@
 //! layers/ID/layer.json   its whole digest and size
 //! images/NAME.json       which layers, bottom first, and the configuration
 //! instances/             not this crate's
+//! empty/                 what lies below the one layer of an image that has no more: overlayfs wants two
 //! tmp/                   everything half-made
 //! ```
 //! A name appears in `layers` or `images` by one rename(2), when all that it stands for is on the disk. What a
@@ -36,6 +37,7 @@ pub struct Store {
     root: OwnedFd,
     layers: OwnedFd,
     images: OwnedFd,
+    empty: OwnedFd,
     tmp: OwnedFd,
     /// Layers that work in progress counts on, and how often: not to be collected.
     pins: Mutex<BTreeMap<LayerId, usize>>,
@@ -74,9 +76,16 @@ impl Store {
                 .map_err(Error::system("open", format!("{on}/{name}")))
         };
         below("instances")?;
-        let (layers, images, tmp) = (below("layers")?, below("images")?, below("tmp")?);
         let path = std::path::absolute(root).map_err(|error| Error::stream("find", &on, &error))?;
-        Ok(Self { path, root: directory, layers, images, tmp, pins: Mutex::default() })
+        Ok(Self {
+            path,
+            layers: below("layers")?,
+            images: below("images")?,
+            empty: below("empty")?,
+            tmp: below("tmp")?,
+            root: directory,
+            pins: Mutex::default(),
+        })
     }
 
     /// Removes everything half-made. Not while any work is in progress.
@@ -188,6 +197,11 @@ impl Store {
     /// The record of a layer; none if the store does not have it.
     pub(crate) fn layer(&self, id: &LayerId) -> Result<Option<LayerRecord>> {
         LayerRecord::read(self.layers.as_fd(), id)
+    }
+
+    /// An empty directory.
+    pub(crate) fn empty(&self) -> BorrowedFd<'_> {
+        self.empty.as_fd()
     }
 
     pub(crate) fn tmp(&self) -> BorrowedFd<'_> {

@@ -104,16 +104,10 @@ impl<I: Input> Reader<I> {
         self.position
     }
 
-    /// The input, wherever reading stands.
-    pub fn into_input(self) -> I {
-        self.input
-    }
-
     /// The next entry, past what is left of the current one; none behind the last.
     ///
     /// # Errors
     /// A header that is damaged, out of range, or of an unknown type; the end in the midst of an entry.
-    #[expect(clippy::should_implement_trait, reason = "an iterator could not lend the content")]
     pub fn next(&mut self) -> Result<Option<Entry>> {
         self.pass()?;
         let mut before = Before::default();

@@ -53,10 +53,6 @@ impl Descent {
         Self { root, root_time: Time::default(), levels: Vec::new(), lost }
     }
 
-    pub(super) fn root(&self) -> BorrowedFd<'_> {
-        self.root.as_fd()
-    }
-
     /// The bits of a mode that creating a file with it does not set.
     pub(super) fn lost(&self) -> u32 {
         self.lost

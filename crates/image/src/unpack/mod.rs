@@ -12,6 +12,8 @@ mod path;
 use sys::fd::{AsFd, BorrowedFd, OwnedFd};
 use sys::fs::{self, FileType, Mode, OFlags, Stat};
 
+pub(crate) use attributes::keeps_xattr;
+
 use crate::Limits;
 use crate::error::{Error, Result};
 use crate::tar::{Input, Reader};

@@ -53,14 +53,17 @@ pub(super) fn place(path: &[u8]) -> Result<Place<'_>> {
     }
     let mut parts = components(path)?;
     let Some(last) = parts.pop() else { return Ok(Place::Root) };
-    if last == OPAQUE && !parts.iter().any(|part| part.starts_with(WHITEOUT)) {
-        return Ok(Place::Opaque(parts));
-    }
-    if last.starts_with(AUFS) || parts.iter().any(|part| part.starts_with(AUFS)) {
+    if parts.iter().any(|part| part.starts_with(AUFS)) {
         return Ok(Place::Ignored);
     }
     if parts.iter().any(|part| part.starts_with(WHITEOUT)) {
         return Err(Error::entry(path, "it is below a name that begins with `.wh.`, which is no directory"));
+    }
+    if last == OPAQUE {
+        return Ok(Place::Opaque(parts));
+    }
+    if last.starts_with(AUFS) {
+        return Ok(Place::Ignored);
     }
     match last.strip_prefix(WHITEOUT) {
         None => Ok(Place::Below(parts, last)),
