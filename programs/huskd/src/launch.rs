@@ -1,10 +1,7 @@
 //! From a record to a shim that holds its container.
 
-use std::convert::Infallible;
-use std::ffi::{CStr, CString};
 use std::fs::{DirBuilder, File};
-use std::io::{Read as _, Seek as _, Write as _};
-use std::os::unix::ffi::OsStrExt as _;
+use std::io::Read as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -13,12 +10,8 @@ use image::Config;
 use instance::message::{self, Files, Reason, Refusal};
 use instance::state::Shim;
 use instance::{Init, InstanceName, Network, Record, Settings};
-use plan::Execute;
-use spawn::{Caller, Launch, Memory, Others, Pause, Plan, Step, Stopped};
-use sys::clone::{Child, Namespaces};
-use sys::exec::Argument;
-use sys::fd::{AsFd as _, BorrowedFd, OwnedFd};
-use sys::fs::{CWD, FileType, MemfdFlags, Mode, memfd_create, mknodat};
+use sys::fd::{AsFd as _, BorrowedFd};
+use sys::fs::{CWD, FileType, Mode, mknodat};
 
 use crate::daemon::Daemon;
 use crate::private::Lease;
@@ -199,15 +192,13 @@ fn hand_over(
     task: &Task,
     network: Option<BorrowedFd<'_>>,
 ) -> Result<(Living, i32), Refusal> {
-    let text = task.write().map_err(|failure| refuse(Reason::Failed, failure.to_string()))?;
-    let memory = memfd_create("task", MemfdFlags::CLOEXEC).map_err(|errno| failed("memfd_create", errno))?;
-    let mut memory = File::from(memory);
-    let written = memory.write_all(&text).and_then(|()| memory.rewind());
-    written.map_err(|error| failed_io("task", &error))?;
     let (mut answers, to) = answer_pipe(&task.runtime)?;
-    let descriptors: Vec<BorrowedFd<'_>> = [memory.as_fd(), to.as_fd()].into_iter().chain(network).collect();
-    let child = spawn_shim(&daemon.arguments.shim, task.name.as_str(), &descriptors)?;
-    drop((memory, to));
+    let program = &daemon.arguments.shim;
+    let child = container::shim::start_answering(program, task, to.as_fd(), network).map_err(|failure| {
+        let hint = Some(String::from("huskd --shim FILE says where husk-shim is"));
+        Refusal { hint, ..refuse(Reason::Failed, failure.to_string()) }
+    })?;
+    drop(to);
     let said = read_answer(&mut answers).and_then(|answer| match answer {
         Answer::Ready { pid } => {
             let living = hold(child.pid).ok_or_else(|| refuse(Reason::Failed, "its shim ended at once"))?;
@@ -255,53 +246,4 @@ fn read_answer(from: &mut File) -> Result<Answer, Refusal> {
         }
     }
     serde_json::from_slice(&line).map_err(|error| refuse(Reason::Failed, format!("its shim: {error}")))
-}
-
-/// The shim's process: a session of its own, nothing of ours but what it is passed, and no signal blocked or ignored.
-fn spawn_shim(program: &Path, name: &str, descriptors: &[BorrowedFd<'_>]) -> Result<Child, Refusal> {
-    let invalid = || refuse(Reason::Invalid, format!("{}: it has a NUL in it", program.display()));
-    let file = CString::new(program.as_os_str().as_bytes()).map_err(|_| invalid())?;
-    let name = CString::new(name).map_err(|_| invalid())?;
-    let argv = [Argument::new(&file), Argument::new(&name), Argument::END];
-    let null = File::options().read(true).write(true).open("/dev/null");
-    let null = OwnedFd::from(null.map_err(|error| failed_io("/dev/null", &error))?);
-    let execute = Execute { file: &file, search: NOWHERE, argv: &argv, envp: &[Argument::END] };
-    let steps = [
-        Step::NewSession,
-        Step::Pass(descriptors),
-        Step::OpenProgram { path: &file },
-        Step::CloseOthers,
-        Step::Signals { reset: sys::signals::SignalSet::ALL.without(9).without(19) },
-        Step::Execute(execute),
-    ];
-    let launch = Launch {
-        plan: Plan { steps: &steps },
-        namespaces: Namespaces::NONE,
-        cgroup: None,
-        standard: [Some(null.as_fd()), Some(null.as_fd()), None],
-        others: Others::Keep,
-        memory: Memory::Copied,
-    };
-    spawn::start(&launch, &mut Bystander).map_err(|stopped| match stopped {
-        Stopped::Plan(error) => {
-            let hint = Some(String::from("huskd --shim FILE says where it is"));
-            Refusal { hint, ..refuse(Reason::Failed, error.to_string()) }
-        }
-        Stopped::Caller(never) => match never {},
-    })
-}
-
-const NOWHERE: &CStr = c"";
-
-/// Nothing is to be done for a shim while it is executed.
-struct Bystander;
-
-impl Caller for Bystander {
-    type Error = Infallible;
-
-    fn pause(&mut self, _: Pause, _: &Child) -> Result<(), Infallible> {
-        Ok(())
-    }
-
-    fn terminal(&mut self, _: OwnedFd) {}
 }

@@ -49,8 +49,8 @@ pub fn start(daemon: &Arc<Daemon>) -> Result<Screen, Refusal> {
             journal::write(error);
         }
     });
-    let thread = watching
-        .map_err(|error| refuse(Reason::Failed, format!("thread for the console: {error}")))?;
+    let thread =
+        watching.map_err(|error| refuse(Reason::Failed, format!("thread for the console: {error}")))?;
     // Where there is no handle, it has said why.
     let Ok(handle) = from.recv() else { return Ok(Screen(None)) };
     daemon.has_console(handle.clone());
