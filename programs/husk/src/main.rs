@@ -17,6 +17,7 @@ mod run;
 mod specification;
 mod state;
 mod values;
+mod verbs;
 
 use std::io::Write as _;
 
@@ -40,7 +41,10 @@ fn start() -> u8 {
 fn perform(command: Command) -> Result<u8, Failure> {
     match command {
         Command::Run(run) => run::run(&run),
-        Command::Plan(bundle) => plan_verb::print(&bundle).and_then(|text| show(&text)),
+        Command::Plan(bundle) => {
+            plan_verb::print(&bundle).and_then(|text| show(&text)).map_err(|failure| failure.of_verb("plan"))
+        }
+        Command::Verb(said) => verbs::perform(&said).map_err(|failure| failure.of_verb(said.verb.name)),
         Command::Help(topic) => show(&help::text(topic)),
         Command::Version => show(&format!("husk {}\n", env!("CARGO_PKG_VERSION"))),
     }
