@@ -5,16 +5,14 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
 use cgroup::{Cpus, Cpuset, Memory, Pids, Weight};
+use container::{Change, Failure, Options, Writable, values};
 use lexopt::Arg;
 use oci::profile::{Confinement, Network};
-use oci::spec::{Mount, Rlimit};
 
-use crate::failure::Failure;
 use crate::help::Topic;
 use crate::options::{Description, Name, OPTIONS};
-use crate::values;
 use crate::verbs::near::near;
-use crate::verbs::said::{Options, Said, wrong};
+use crate::verbs::said::{Given, Said, wrong};
 use crate::verbs::table::{Verb, verbs};
 
 /// What is asked for.
@@ -37,28 +35,9 @@ pub enum Command {
 #[allow(missing_docs)] // one field an option: see the table
 pub struct Run {
     pub rootfs: Option<PathBuf>,
-    pub command: Vec<OsString>,
-    /// The limit on memory, and how it was written.
-    pub memory: Option<(Memory, String)>,
-    pub cpus: Option<Cpus>,
-    pub pids: Option<Pids>,
-    pub cpuset: Option<Cpuset>,
-    pub io_weight: Option<Weight>,
+    pub options: Options,
     pub changes: Changes,
-    pub writable: Writable,
-    pub mounts: Vec<Mount>,
-    pub env: Vec<OsString>,
-    pub user: Option<String>,
-    pub workdir: Option<String>,
-    pub hostname: Option<String>,
-    pub network: Option<Network>,
     pub init: Option<Init>,
-    /// In order: the capability, and whether it is added or dropped.
-    pub capabilities: Vec<(Change, String)>,
-    pub seccomp: Option<OsString>,
-    pub confinement: Option<Confinement>,
-    pub devices: Vec<(String, String)>,
-    pub rlimits: Vec<Rlimit>,
     pub terminal: Option<Tty>,
     pub background: Option<Background>,
     pub id: Option<String>,
@@ -76,25 +55,6 @@ pub enum Changes {
     Kept,
     /// They are kept in memory until the end.
     ThrownAway,
-}
-
-/// Whether the root file system can be written to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Writable {
-    /// It can.
-    #[default]
-    Yes,
-    /// It cannot.
-    No,
-}
-
-/// Adding or dropping.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Change {
-    /// One more.
-    Add,
-    /// One less.
-    Drop,
 }
 
 /// minit is process 1.
@@ -132,7 +92,7 @@ pub enum Action {
 /// Understands this process's command line.
 pub fn parse() -> Result<Command, Failure> {
     let mut parser = lexopt::Parser::from_env();
-    let mut options = Options::default();
+    let mut options = Given::default();
     let ours = |failure: Failure| failure.of_verb("");
     let word = loop {
         match parser.next().map_err(wrong).map_err(ours)? {
@@ -178,7 +138,7 @@ fn help(said: &Said) -> Result<Command, Failure> {
 }
 
 /// Options come before ROOTFS or `--`; what follows is the command's, untouched.
-fn run(parser: &mut lexopt::Parser, mut connection: Options) -> Result<Command, Failure> {
+fn run(parser: &mut lexopt::Parser, mut connection: Given) -> Result<Command, Failure> {
     let mut run = Box::<Run>::default();
     let mut given = Vec::new();
     loop {
@@ -227,7 +187,7 @@ const OF_INSTANCE_ALONE: [Name; 3] = [Name::Exclusive, Name::FreezeOthers, Name:
 fn of_instance(
     word: OsString,
     given: Vec<(&'static Description, Option<OsString>)>,
-    mut options: Options,
+    mut options: Given,
     parser: &mut lexopt::Parser,
 ) -> Result<Command, Failure> {
     let Some(verb) = Verb::named("run") else { unreachable!("it is in the table") };
@@ -258,18 +218,18 @@ fn positional(
 ) -> Result<Run, Failure> {
     let mut rest = parser.raw_args().map_err(wrong)?;
     if separated {
-        run.command.push(word);
+        run.options.command.push(word);
     } else {
         run.rootfs = Some(PathBuf::from(word));
         if rest.peek() == Some(OsStr::new("--")) {
             rest.next();
         }
     }
-    run.command.extend(rest);
+    run.options.command.extend(rest);
     if let Some(long) = run.of_instance {
         return Err(Failure::usage(format!("--{long}: is for instances, and a path or -- is none")));
     }
-    match run.command.is_empty() {
+    match run.options.command.is_empty() {
         true => Err(Failure::usage("run: no command")),
         false => Ok(run),
     }
@@ -280,56 +240,58 @@ fn take(run: &mut Run, option: &Description, value: Option<OsString>) -> Result<
         run.of_instance = Some(option.long);
     }
     let value = value.unwrap_or_default();
+    let options = &mut run.options;
     if option.name == Name::Env {
-        run.env.push(environment(value)?);
+        options.env.push(environment(value)?);
         return Ok(());
     }
     if option.name == Name::Seccomp {
-        run.seccomp = Some(value);
+        options.seccomp = Some(value);
         return Ok(());
     }
     let text = value
         .to_str()
         .ok_or_else(|| Failure::usage(format!("--{} {}: not UTF-8", option.long, value.display())))?;
-    take_limit(run, option.name, text).unwrap_or_else(|| take_text(run, option.name, text))
+    take_limit(options, option.name, text).unwrap_or_else(|| take_text(run, option.name, text))
 }
 
-fn take_limit(run: &mut Run, name: Name, text: &str) -> Option<Result<(), Failure>> {
+fn take_limit(options: &mut Options, name: Name, text: &str) -> Option<Result<(), Failure>> {
     let refused = |error: cgroup::Invalid| Failure::usage(error.to_string());
     Some(match name {
         Name::Memory => {
-            Memory::parse(text).map(|memory| run.memory = Some((memory, text.into()))).map_err(refused)
+            Memory::parse(text).map(|memory| options.memory = Some((memory, text.into()))).map_err(refused)
         }
-        Name::Cpus => Cpus::parse(text).map(|cpus| run.cpus = Some(cpus)).map_err(refused),
-        Name::Pids => Pids::parse(text).map(|pids| run.pids = Some(pids)).map_err(refused),
-        Name::Cpuset => Cpuset::parse(text).map(|cpuset| run.cpuset = Some(cpuset)).map_err(refused),
-        Name::IoWeight => Weight::parse(text).map(|weight| run.io_weight = Some(weight)).map_err(refused),
+        Name::Cpus => Cpus::parse(text).map(|cpus| options.cpus = Some(cpus)).map_err(refused),
+        Name::Pids => Pids::parse(text).map(|pids| options.pids = Some(pids)).map_err(refused),
+        Name::Cpuset => Cpuset::parse(text).map(|cpuset| options.cpuset = Some(cpuset)).map_err(refused),
+        Name::IoWeight => Weight::parse(text).map(|weight| options.io_weight = Some(weight)).map_err(refused),
         _ => return None,
     })
 }
 
 fn take_text(run: &mut Run, name: Name, text: &str) -> Result<(), Failure> {
+    let options = &mut run.options;
     match name {
         Name::Ephemeral => run.changes = Changes::ThrownAway,
-        Name::ReadOnly => run.writable = Writable::No,
-        Name::Bind => run.mounts.push(values::bind(text)?),
-        Name::Tmpfs => run.mounts.push(values::tmpfs(text)?),
-        Name::User => run.user = Some(text.into()),
-        Name::Workdir => run.workdir = Some(text.into()),
-        Name::Hostname => run.hostname = Some(values::hostname(text)?),
+        Name::ReadOnly => options.writable = Writable::No,
+        Name::Bind => options.mounts.push(values::bind(text)?),
+        Name::Tmpfs => options.mounts.push(values::tmpfs(text)?),
+        Name::User => options.user = Some(text.into()),
+        Name::Workdir => options.workdir = Some(text.into()),
+        Name::Hostname => options.hostname = Some(values::hostname(text)?),
         Name::Net => {
-            run.network = Some(match text {
+            options.network = Some(match text {
                 "host" => Network::Host,
                 "none" => Network::None,
                 _ => return Err(Failure::usage(format!("--net {text:?}: it is host or none"))),
             });
         }
         Name::Init => run.init = Some(Init),
-        Name::CapAdd => run.capabilities.push((Change::Add, text.into())),
-        Name::CapDrop => run.capabilities.push((Change::Drop, text.into())),
-        Name::Privileged => run.confinement = Some(Confinement::Privileged),
-        Name::Device => run.devices.push(values::device(text)?),
-        Name::Rlimit => run.rlimits.push(values::rlimit(text)?),
+        Name::CapAdd => options.capabilities.push((Change::Add, text.into())),
+        Name::CapDrop => options.capabilities.push((Change::Drop, text.into())),
+        Name::Privileged => options.confinement = Some(Confinement::Privileged),
+        Name::Device => options.devices.push(values::device(text)?),
+        Name::Rlimit => options.rlimits.push(values::rlimit(text)?),
         Name::Terminal => run.terminal = Some(Tty),
         Name::Detach => run.background = Some(Background),
         Name::Id => run.id = Some(values::id(text)?),

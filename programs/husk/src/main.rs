@@ -4,25 +4,17 @@
 #![cfg_attr(test, allow(dead_code))]
 
 mod arguments;
-mod failure;
-mod group;
 mod help;
-mod host_program;
-mod host_root;
-mod identity;
 mod options;
 mod plan_verb;
-mod rootless;
 mod run;
-mod specification;
 mod state;
-mod values;
 mod verbs;
 
 use std::io::Write as _;
 
 use arguments::Command;
-use failure::Failure;
+use container::Failure;
 
 #[cfg(not(test))]
 sys::entry!(start);

@@ -2,13 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use container::Failure;
 use oci::{
     Arena, Caller, CgroupView, Groups, Keyring, Lifetime, Nodes, Privilege, RootSource, Setting, Spec,
     Terminal,
 };
 use plan::{Plan, Standard};
-
-use crate::failure::Failure;
 
 /// Largest config.json that is read.
 const LARGEST: u64 = 16 << 20;

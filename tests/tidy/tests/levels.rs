@@ -10,6 +10,7 @@ const LEVELS: &[&[&str]] = &[
     &["spawn"],
     &["session"],
     &["serve", "oci", "instance"],
+    &["container"],
 ];
 
 /// Packages of others that only some of ours may use directly, and why.

@@ -4,7 +4,8 @@ pub mod near;
 pub mod said;
 pub mod table;
 
-use crate::failure::Failure;
+use container::Failure;
+
 use said::Said;
 
 /// Does what was said; the exit code.

@@ -3,18 +3,18 @@
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
+use container::Failure;
 use instance::{ImageName, InstanceName};
 use lexopt::Arg;
 
 use super::table::{CONNECTION, Kind, Row, Tail, Verb};
-use crate::failure::Failure;
 
 /// The command line of a verb.
 #[derive(Debug)]
 pub struct Said {
     /// Which verb.
     pub verb: &'static Verb,
-    options: Options,
+    options: Given,
     /// Its words.
     pub words: Vec<OsString>,
     /// A command's words, after them.
@@ -23,9 +23,9 @@ pub struct Said {
 
 /// Options that were given, in order.
 #[derive(Clone, Debug, Default)]
-pub struct Options(Vec<(&'static str, OsString)>);
+pub struct Given(Vec<(&'static str, OsString)>);
 
-impl Options {
+impl Given {
     /// Takes an option, and its value from the command line.
     pub fn take(&mut self, row: &Row, parser: &mut lexopt::Parser) -> Result<(), Failure> {
         let value = match row.value {
@@ -66,14 +66,14 @@ pub fn wrong(error: lexopt::Error) -> Failure {
 
 impl Said {
     /// A verb whose command line is understood elsewhere.
-    pub fn new(verb: &'static Verb, options: Options, words: Vec<OsString>, command: Vec<OsString>) -> Self {
+    pub fn new(verb: &'static Verb, options: Given, words: Vec<OsString>, command: Vec<OsString>) -> Self {
         Self { verb, options, words, command }
     }
 
     /// Understands what follows a verb; `None`: it is help that is asked for.
     pub fn parse(
         verb: &'static Verb,
-        options: Options,
+        options: Given,
         parser: &mut lexopt::Parser,
     ) -> Result<Option<Self>, Failure> {
         let rows = verb.rows();
@@ -221,7 +221,7 @@ pub mod tests {
         let mut words = line.split(' ');
         let verb = Verb::named(words.next().unwrap()).expect("a verb");
         let mut parser = lexopt::Parser::from_args(words);
-        let parsed = Said::parse(verb, Options::default(), &mut parser);
+        let parsed = Said::parse(verb, Given::default(), &mut parser);
         parsed.map(|said| said.expect("no help"))
     }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use oci::HostLayer;
 
-use crate::failure::Failure;
+use crate::Failure;
 
 /// File systems without files of the host's in them.
 const KERNELS: [&str; 24] = [

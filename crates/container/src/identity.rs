@@ -9,7 +9,7 @@ use std::path::Path;
 use sys::Errno;
 use sys::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, openat, openat2};
 
-use crate::failure::Failure;
+use crate::Failure;
 
 /// User and groups by number, and the home directory.
 #[derive(Clone, PartialEq, Eq, Debug)]

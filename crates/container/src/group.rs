@@ -7,7 +7,7 @@ use cgroup::{Delegated, Group, Hierarchy, Limits, Name, NotDelegated, Owner, Par
 use oci::{CgroupView, Privilege};
 use sys::fd::{AsFd, BorrowedFd};
 
-use crate::failure::Failure;
+use crate::Failure;
 
 /// How long the end of a killed container's last process is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);

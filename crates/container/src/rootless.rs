@@ -7,7 +7,7 @@ use oci::Groups;
 use oci::spec::IdMapping;
 use sys::clone::Child;
 
-use crate::failure::Failure;
+use crate::Failure;
 use crate::host_program::{self, Session};
 
 /// The maps of a user namespace.

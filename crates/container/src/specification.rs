@@ -9,27 +9,27 @@ use oci::spec::{
 };
 use sys::privilege::Capabilities;
 
-use crate::arguments::{Change, Run, Writable};
-use crate::failure::Failure;
+use crate::Failure;
 use crate::identity::Identity;
+use crate::options::{Change, Options, Writable};
 
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The specification of a container.
-pub fn spec(run: &Run, ids: Ids<'_>, identity: &Identity, host: &Host) -> Result<Spec, Failure> {
-    let confinement = run.confinement.unwrap_or(Confinement::Default);
-    let network = run.network.unwrap_or(Network::Host);
+pub fn spec(options: &Options, ids: Ids<'_>, identity: &Identity, host: &Host) -> Result<Spec, Failure> {
+    let confinement = options.confinement.unwrap_or(Confinement::Default);
+    let network = options.network.unwrap_or(Network::Host);
     let mut spec = oci::profile::spec(confinement, network, ids);
-    spec.hostname = run.hostname.clone().unwrap_or_else(|| format!("husk-{}", host.digits));
+    spec.hostname = options.hostname.clone().unwrap_or_else(|| format!("husk-{}", host.digits));
     if let Some(root) = &mut spec.root {
-        root.readonly = run.writable == Writable::No;
+        root.readonly = options.writable == Writable::No;
     }
-    mount(&run.mounts, &mut spec.mounts);
+    mount(&options.mounts, &mut spec.mounts);
     if let Some(process) = &mut spec.process {
-        set_process(run, identity, host, process)?;
+        set_process(options, identity, host, process)?;
     }
     if let Some(linux) = &mut spec.linux {
-        set_resources(run, linux);
+        set_resources(options, linux);
     }
     Ok(spec)
 }
@@ -58,29 +58,34 @@ fn mount(asked: &[Mount], mounts: &mut Vec<Mount>) {
     }
 }
 
-fn set_process(run: &Run, identity: &Identity, host: &Host, process: &mut Process) -> Result<(), Failure> {
-    process.args.clone_from(&run.command);
+fn set_process(
+    options: &Options,
+    identity: &Identity,
+    host: &Host,
+    process: &mut Process,
+) -> Result<(), Failure> {
+    process.args.clone_from(&options.command);
     process.console_size = host.size;
-    if run.workdir.as_ref().is_some_and(|path| !path.starts_with('/')) {
-        let path = run.workdir.as_deref().unwrap_or_default();
+    if options.workdir.as_ref().is_some_and(|path| !path.starts_with('/')) {
+        let path = options.workdir.as_deref().unwrap_or_default();
         return Err(Failure::usage(format!("--workdir {path:?}: not an absolute path")));
     }
-    process.cwd = run.workdir.clone().unwrap_or_else(|| String::from("/"));
+    process.cwd = options.workdir.clone().unwrap_or_else(|| String::from("/"));
     process.env = vec![OsString::from(PATH), OsString::from(format!("HOME={}", identity.home))];
     if let Some(term) = &host.term {
         let mut entry = OsString::from("TERM=");
         entry.push(term);
         process.env.push(entry);
     }
-    for entry in &run.env {
+    for entry in &options.env {
         set_variable(&mut process.env, entry);
     }
     process.user.uid = identity.uid;
     process.user.gid = identity.gid;
     process.user.additional_gids.clone_from(&identity.groups);
-    process.rlimits.clone_from(&run.rlimits);
+    process.rlimits.clone_from(&options.rlimits);
     if let Some(names) = &mut process.capabilities {
-        change_capabilities(run, identity, host.capabilities, names)?;
+        change_capabilities(options, identity, host.capabilities, names)?;
     }
     Ok(())
 }
@@ -97,7 +102,7 @@ fn set_variable(env: &mut Vec<OsString>, entry: &OsString) {
 
 /// As Docker has it: ALL first, wherever it stands; then single ones are added, then dropped.
 fn change_capabilities(
-    run: &Run,
+    options: &Options,
     identity: &Identity,
     ours: Capabilities,
     names: &mut CapabilityNames,
@@ -106,16 +111,16 @@ fn change_capabilities(
     for name in &names.bounding {
         set = Capabilities::named(name).map_or(set, |one| set.with(one));
     }
-    let all = |change| run.capabilities.iter().any(|(one, name)| *one == change && is_all(name));
+    let all = |change| options.capabilities.iter().any(|(one, name)| *one == change && is_all(name));
     // All is all that there is to give.
-    if all(Change::Add) || run.confinement == Some(Confinement::Privileged) {
+    if all(Change::Add) || options.confinement == Some(Confinement::Privileged) {
         set = ours;
     }
     if all(Change::Drop) {
         set = Capabilities::NONE;
     }
     for wanted in [Change::Add, Change::Drop] {
-        for (_, name) in run.capabilities.iter().filter(|(one, name)| *one == wanted && !is_all(name)) {
+        for (_, name) in options.capabilities.iter().filter(|(one, name)| *one == wanted && !is_all(name)) {
             let option = if wanted == Change::Add { "--cap-add" } else { "--cap-drop" };
             let unknown = || Failure::usage(format!("{option} {name:?}: no capability; see capabilities(7)"));
             let one = Capabilities::named(name).ok_or_else(unknown)?;
@@ -141,23 +146,23 @@ fn is_all(name: &str) -> bool {
     name.eq_ignore_ascii_case("all")
 }
 
-fn set_resources(run: &Run, linux: &mut Linux) {
+fn set_resources(options: &Options, linux: &mut Linux) {
     let bytes = |memory: Memory| match memory {
         Memory::Max => -1,
         Memory::Bytes(bytes) => i64::try_from(bytes).unwrap_or(i64::MAX),
     };
     linux.resources = Some(Resources {
-        memory: run
+        memory: options
             .memory
             .as_ref()
             .map(|(memory, _)| MemoryLimits { limit: Some(bytes(*memory)), ..MemoryLimits::default() }),
-        cpu: (run.cpus.is_some() || run.cpuset.is_some()).then(|| CpuLimits {
-            quota: run.cpus.and_then(|cpus| cpus.quota_us).and_then(|quota| i64::try_from(quota).ok()),
-            period: run.cpus.map(|cpus| cpus.period_us),
-            cpus: run.cpuset.as_ref().map(ToString::to_string).unwrap_or_default(),
+        cpu: (options.cpus.is_some() || options.cpuset.is_some()).then(|| CpuLimits {
+            quota: options.cpus.and_then(|cpus| cpus.quota_us).and_then(|quota| i64::try_from(quota).ok()),
+            period: options.cpus.map(|cpus| cpus.period_us),
+            cpus: options.cpuset.as_ref().map(ToString::to_string).unwrap_or_default(),
             ..CpuLimits::default()
         }),
-        pids: run.pids.map(|pids| PidsLimit {
+        pids: options.pids.map(|pids| PidsLimit {
             limit: Some(match pids {
                 Pids::Max => -1,
                 Pids::Count(count) => i64::from(count),

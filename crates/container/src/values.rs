@@ -2,7 +2,7 @@
 
 use oci::spec::{Mount, Rlimit};
 
-use crate::failure::Failure;
+use crate::Failure;
 
 /// `SRC:DST[:OPTS]`
 pub fn bind(text: &str) -> Result<Mount, Failure> {

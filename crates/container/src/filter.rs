@@ -8,29 +8,30 @@ use oci::{Keyring, Spec};
 use seccomp::{Arch, Profile};
 use sys::privilege::Capabilities;
 
-use crate::arguments::Run;
-use crate::failure::Failure;
+use crate::Failure;
+use crate::options::Options;
 
 /// The filter, or none.
-pub fn choose(run: &Run, spec: &Spec) -> Result<Option<Profile<'static>>, Failure> {
-    match choice(run) {
+pub fn choose(options: &Options, spec: &Spec) -> Result<Option<Profile<'static>>, Failure> {
+    match choice(options) {
         Some("unconfined") => Ok(None),
         Some("default") => Ok(Some(seccomp::default_profile(bounding(spec).0, NATIVE))),
         _ => {
-            let path = Path::new(run.seccomp.as_deref().unwrap_or_default());
+            let path = Path::new(options.seccomp.as_deref().unwrap_or_default());
             from_file(path).map(Some)
         }
     }
 }
 
-fn choice(run: &Run) -> Option<&str> {
-    let by_default = if run.confinement == Some(Confinement::Privileged) { "unconfined" } else { "default" };
-    run.seccomp.as_deref().map_or(Some(by_default), |choice| choice.to_str())
+fn choice(options: &Options) -> Option<&str> {
+    let by_default =
+        if options.confinement == Some(Confinement::Privileged) { "unconfined" } else { "default" };
+    options.seccomp.as_deref().map_or(Some(by_default), |choice| choice.to_str())
 }
 
 /// The default filter refuses the calls that a keyring is used by (keyctl, add_key, request_key).
-pub fn keyring(run: &Run) -> Keyring {
-    if choice(run) == Some("default") { Keyring::Caller } else { Keyring::Own }
+pub fn keyring(options: &Options) -> Keyring {
+    if choice(options) == Some("default") { Keyring::Caller } else { Keyring::Own }
 }
 
 #[cfg(target_arch = "x86_64")]

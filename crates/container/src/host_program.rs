@@ -11,7 +11,7 @@ use sys::exec::Argument;
 use sys::fd::{BorrowedFd, OwnedFd};
 use sys::signals::SignalSet;
 
-use crate::failure::Failure;
+use crate::Failure;
 
 /// In which session a program runs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
