@@ -4,6 +4,7 @@
 #![cfg_attr(test, allow(dead_code))]
 
 mod arguments;
+mod daemon;
 mod help;
 mod options;
 mod plan_verb;
@@ -23,6 +24,9 @@ sys::entry!(start);
 fn start() -> u8 {
     if let Err(errno) = sys::entry::open_standard_descriptors() {
         return report(&Failure::ours(format!("/dev/null: {}", sys::strerror::describe(errno))));
+    }
+    if std::env::args_os().nth(1).is_some_and(|word| word == daemon::STAGE) {
+        return daemon::become_daemon().map_or_else(|failure| report(&failure), |never| match never {});
     }
     match arguments::parse().and_then(perform) {
         Ok(code) => code,
@@ -49,6 +53,12 @@ pub(crate) fn show(text: &str) -> Result<u8, Failure> {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(0),
         Err(error) => Err(Failure::io("standard output", &error)),
     }
+}
+
+/// Says something beside what was asked for, in a line on standard error.
+pub(crate) fn tell(text: &str) {
+    // Standard error may be closed.
+    let _ = std::io::stderr().write_all(format!("husk: {text}\n").as_bytes());
 }
 
 /// The one place where failures are printed: one line, in one write, so that it is not torn apart by what
