@@ -1,6 +1,7 @@
 //! Verbs of instances and images: what is asked of the daemon, and how its answers are shown.
 
 mod asks;
+mod follow;
 mod list;
 pub mod near;
 pub mod said;
@@ -19,6 +20,9 @@ use said::Said;
 /// Does what was said; the exit code.
 pub fn perform(said: &Said) -> Result<u8, Failure> {
     match said.verb.name {
+        "run" => follow::run(said),
+        "exec" => follow::exec(said),
+        "attach" => follow::attach(said),
         "ls" | "images" => list::perform(said),
         _ => asks::perform(said),
     }

@@ -122,7 +122,7 @@ fn check(settings: &Settings) -> Result<(), Failure> {
 }
 
 /// `NAME=VALUE` as it is; `NAME` with husk's own value: the daemon has another environment.
-fn variable(text: &str) -> Result<String, Failure> {
+pub fn variable(text: &str) -> Result<String, Failure> {
     match text.split_once('=') {
         Some(("", _)) => Err(Failure::usage(format!("--env {text}: no name before ="))),
         Some(_) => Ok(text.into()),
