@@ -6,7 +6,6 @@ use std::mem::MaybeUninit;
 use container::Failure;
 use instance::message::{Answer, LONGEST_LINE, Request};
 use sys::Errno;
-use sys::event::{PollFd, PollFlags, poll};
 use sys::fd::{AsFd, BorrowedFd, OwnedFd};
 use sys::io::{IoSlice, IoSliceMut};
 use sys::net::{
@@ -126,21 +125,6 @@ impl Connection {
         }
         self.buffer.extend_from_slice(&bytes[..count]);
         Ok(if count == 0 { Read::End } else { Read::Some })
-    }
-
-    /// Waits until an answer, or something on one of these, can be read; whether that is so of each of these.
-    pub fn wait<const N: usize>(&self, others: [BorrowedFd<'_>; N]) -> Result<(bool, [bool; N]), Failure> {
-        let mut fds = vec![PollFd::from_borrowed_fd(self.socket(), PollFlags::IN)];
-        fds.extend(others.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
-        loop {
-            match poll(&mut fds, None) {
-                Ok(_) => break,
-                Err(Errno::INTR) => {}
-                Err(errno) => return Err(failed(errno)),
-            }
-        }
-        let is_ready = |index: usize| fds.get(index).is_some_and(|fd: &PollFd<'_>| !fd.revents().is_empty());
-        Ok((is_ready(0), std::array::from_fn(|index| is_ready(index + 1))))
     }
 
     /// Says that no more is asked for, and that what was is not wanted any more.

@@ -1,14 +1,20 @@
 //! Verbs of instances and images: what is asked of the daemon, and how its answers are shown.
 
+mod archives;
 mod asks;
+mod copy;
+mod events;
 mod follow;
 mod list;
+mod logs;
+mod meter;
 pub mod near;
 pub mod said;
 mod settings;
 pub mod table;
 mod table_text;
 mod words;
+mod work;
 
 use container::Failure;
 use instance::message::{Answer, Reason, Refusal, Request, What};
@@ -20,6 +26,12 @@ use said::Said;
 /// Does what was said; the exit code.
 pub fn perform(said: &Said) -> Result<u8, Failure> {
     match said.verb.name {
+        "import" => archives::import(said),
+        "export" => archives::export(said),
+        "commit" | "seed" => archives::make(said),
+        "cp" => copy::perform(said),
+        "logs" => logs::perform(said),
+        "events" => events::perform(said),
         "run" => follow::run(said),
         "exec" => follow::exec(said),
         "attach" => follow::attach(said),
