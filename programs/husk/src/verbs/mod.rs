@@ -2,17 +2,21 @@
 
 mod archives;
 mod asks;
+mod completion;
 mod copy;
 mod events;
 mod follow;
 mod list;
+mod live;
 mod logs;
 mod meter;
 pub mod near;
 pub mod said;
 mod settings;
+mod stats;
 pub mod table;
 mod table_text;
+mod top;
 mod words;
 mod work;
 
@@ -31,6 +35,9 @@ pub fn perform(said: &Said) -> Result<u8, Failure> {
         "commit" | "seed" => archives::make(said),
         "cp" => copy::perform(said),
         "logs" => logs::perform(said),
+        "stats" => stats::perform(said),
+        "top" => top::perform(said),
+        "completion" => completion::perform(said),
         "events" => events::perform(said),
         "run" => follow::run(said),
         "exec" => follow::exec(said),
