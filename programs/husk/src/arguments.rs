@@ -183,6 +183,12 @@ const OF_INSTANCE: [Name; 6] =
     [Name::Terminal, Name::Interactive, Name::Detach, Name::Exclusive, Name::FreezeOthers, Name::DetachKeys];
 const OF_INSTANCE_ALONE: [Name; 3] = [Name::Exclusive, Name::FreezeOthers, Name::DetachKeys];
 
+/// Whether an option of `husk run` is one for instances.
+#[cfg(test)]
+pub fn is_of_instance(long: &str) -> bool {
+    OPTIONS.iter().any(|option| option.long == long && OF_INSTANCE.contains(&option.name))
+}
+
 /// `husk run NAME`
 fn of_instance(
     word: OsString,

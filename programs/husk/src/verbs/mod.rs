@@ -11,6 +11,8 @@ mod live;
 mod logs;
 mod meter;
 pub mod near;
+#[cfg(test)]
+mod pages;
 pub mod said;
 mod settings;
 mod stats;

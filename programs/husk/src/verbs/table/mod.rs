@@ -8,7 +8,7 @@ mod rows;
 
 use crate::options::OPTIONS;
 pub use rows::CONNECTION;
-use rows::HELP;
+pub use rows::HELP;
 
 /// An option of a verb.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
