@@ -5,11 +5,14 @@ use container::Failure;
 use husk_client::{
     Attach, Client, End, Exec, Goal, Input, Keys, OnDisconnect, Relay, Running, Scope, Signals, screen,
 };
-use instance::message::{Answer, Others, Request, Size, Stdin};
+use instance::message::{Others, Request, Size, Stdin};
 use instance::{InstanceName, InvalidName};
+use serde_json::Value;
+use sys::fd::OwnedFd;
 
+use super::logs::time;
 use super::said::Said;
-use super::{refused, settings, words};
+use super::{logs, settings, words};
 use crate::daemon::{self, Connection};
 
 /// Process 1 of an instance, as its shim calls it.
@@ -22,7 +25,6 @@ const UNSEEN: (u16, u16) = (24, 80);
 /// What is followed, and how.
 struct Follow<'f> {
     name: &'f InstanceName,
-    passes: Passes,
     /// Whether our standard input goes to it.
     input: Input,
     /// Whether our terminal becomes its terminal.
@@ -68,7 +70,10 @@ pub fn run(said: &Said) -> Result<u8, Failure> {
         said.has("tty").then(|| screen::size().unwrap_or(UNSEEN)).map(|(rows, cols)| Size { rows, cols });
     let stdin = if said.has("interactive") { Stdin::Open } else { Stdin::None };
     let request = Request::Run { name: name.clone(), command: said.command()?, others, terminal, stdin };
-    let client = to_shim(&mut daemon::open(said)?, &request)?;
+    let begun = time::now();
+    let mut connection = daemon::open(said)?;
+    super::ask(&mut connection, &request)?;
+    let socket = connection.take_descriptor();
     if said.has("detach") {
         return crate::show(&format!("{name}\n"));
     }
@@ -78,31 +83,49 @@ pub fn run(said: &Said) -> Result<u8, Failure> {
         (Input::Open, Some(_)) => View::Terminal,
         (Input::Open, None) => View::Unknown,
     };
-    follow_main(
-        client,
-        Follow { name: &name, passes: Passes::Signals, input, view, scope: Scope::Leader, keys },
-    )
+    let follow = Follow { name: &name, input, view, scope: Scope::Leader, keys };
+    match socket.map(|socket| attached(socket, Passes::Signals)) {
+        Some(Ok((client, running, signals))) => {
+            // What follows is between the shim and us: the daemon may go.
+            drop(connection);
+            follow.run(client, running, signals)
+        }
+        // It has ended already, and its shim too.
+        None | Some(Err(husk_client::Error::Lost { .. })) => ended_already(&mut connection, &name, begun),
+        Some(Err(error)) => Err(failed(error)),
+    }
+}
+
+/// Attaches to process 1 over a connection to its shim.
+fn attached(socket: OwnedFd, passes: Passes) -> Result<(Client, Running, Signals), husk_client::Error> {
+    let mut client = Client::over(socket)?;
+    let signals = match passes {
+        Passes::Signals => Signals::take()?,
+        Passes::Nothing => Signals::none(),
+    };
+    let running = client.attach(MAIN, Attach::default())?;
+    Ok((client, running, signals))
+}
+
+/// What an instance that ended before it could be followed has written, and its exit code.
+fn ended_already(connection: &mut Connection, name: &InstanceName, begun: time::Time) -> Result<u8, Failure> {
+    let answer = super::ask(connection, &Request::Wait { name: name.clone() })?;
+    logs::show_since(connection, name, begun)?;
+    let code = answer.get("code").and_then(Value::as_u64).and_then(|code| u8::try_from(code).ok());
+    code.ok_or_else(|| Failure::ours(format!("huskd: no exit code of {name}")))
 }
 
 /// `attach`
 pub fn attach(said: &Said) -> Result<u8, Failure> {
     let name = said.instance(0)?;
     let keys = keys(said)?;
-    let client = to_shim(&mut daemon::open(said)?, &Request::Connect { name: name.clone() })?;
     let (passes, input, view) = match said.has("no-stdin") {
         true => (Passes::Nothing, Input::None, View::Lines),
         false => (Passes::Signals, Input::Open, View::Unknown),
     };
-    follow_main(client, Follow { name: &name, passes, input, view, scope: Scope::Leader, keys })
-}
-
-fn follow_main(mut client: Client, follow: Follow<'_>) -> Result<u8, Failure> {
-    let signals = match follow.passes {
-        Passes::Signals => Signals::take().map_err(failed)?,
-        Passes::Nothing => Signals::none(),
-    };
-    let running = client.attach(MAIN, Attach::default()).map_err(failed)?;
-    follow.run(&mut client, running, signals)
+    let socket = socket_of(&mut daemon::open(said)?, &name)?;
+    let (client, running, signals) = attached(socket, passes).map_err(failed)?;
+    Follow { name: &name, input, view, scope: Scope::Leader, keys }.run(client, running, signals)
 }
 
 /// `exec`
@@ -131,7 +154,7 @@ pub fn exec(said: &Said) -> Result<u8, Failure> {
     if interactive {
         exec = exec.open_stdin();
     }
-    let mut client = to_shim(&mut daemon::open(said)?, &Request::Connect { name: name.clone() })?;
+    let mut client = to_shim(&mut daemon::open(said)?, &name)?;
     if detached {
         let (id, _) = client.start(&exec).map_err(failed)?;
         return crate::show(&format!("{id}\n"));
@@ -142,16 +165,13 @@ pub fn exec(said: &Said) -> Result<u8, Failure> {
     let running = client.exec(&exec.on_disconnect(OnDisconnect::Kill)).map_err(failed)?;
     let input = if interactive { Input::Open } else { Input::None };
     let view = if tty && interactive { View::Terminal } else { View::Lines };
-    Follow { name: &name, passes: Passes::Signals, input, view, scope: Scope::Group, keys }.run(
-        &mut client,
-        running,
-        signals,
-    )
+    Follow { name: &name, input, view, scope: Scope::Group, keys }.run(client, running, signals)
 }
 
 impl Follow<'_> {
-    fn run(self, client: &mut Client, running: Running, signals: Signals) -> Result<u8, Failure> {
-        let Self { name, passes: _, input, view, scope, keys } = self;
+    fn run(self, mut client: Client, running: Running, signals: Signals) -> Result<u8, Failure> {
+        let Self { name, input, view, scope, keys } = self;
+        let client = &mut client;
         let has_terminal = match (view, screen::size()) {
             (View::Lines, _) | (View::Unknown, None) => false,
             (View::Terminal, _) => true,
@@ -195,20 +215,16 @@ fn root_or_name(said: &Said) -> Result<InstanceName, Failure> {
     })
 }
 
-/// Asks for something that is answered with a connection to a shim.
-pub fn to_shim(connection: &mut Connection, request: &Request) -> Result<Client, Failure> {
-    connection.send(request, &[])?;
-    loop {
-        match connection.next()? {
-            Answer::Ok(_) => break,
-            Answer::Error(refusal) => return Err(refused(connection, request, refusal)),
-            Answer::Progress(_) | Answer::Event(_) => {}
-        }
-    }
-    let Some(socket) = connection.take_descriptor() else {
-        return Err(Failure::ours("huskd: it has sent no connection to the shim"));
-    };
-    Client::over(socket).map_err(failed)
+/// A connection to the shim of an instance that runs.
+fn socket_of(connection: &mut Connection, name: &InstanceName) -> Result<OwnedFd, Failure> {
+    super::ask(connection, &Request::Connect { name: name.clone() })?;
+    let socket = connection.take_descriptor();
+    socket.ok_or_else(|| Failure::ours("huskd: it has sent no connection to the shim"))
+}
+
+/// The shim of an instance that runs.
+pub fn to_shim(connection: &mut Connection, name: &InstanceName) -> Result<Client, Failure> {
+    Client::over(socket_of(connection, name)?).map_err(failed)
 }
 
 fn keys(said: &Said) -> Result<Keys, Failure> {

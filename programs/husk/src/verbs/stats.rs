@@ -6,7 +6,6 @@ use std::time::Instant;
 use container::Failure;
 use husk_client::Client;
 use instance::InstanceName;
-use instance::message::Request;
 use serde::Deserialize;
 
 use super::follow::to_shim;
@@ -80,7 +79,7 @@ pub fn perform(said: &Said) -> Result<u8, Failure> {
     // A name that is wrong is said at once, and not by an empty table.
     let mut shims = BTreeMap::new();
     for name in &wanted {
-        let client = to_shim(&mut connection, &Request::Connect { name: name.clone() })?;
+        let client = to_shim(&mut connection, name)?;
         shims.insert(name.clone(), Shim { client, before: None });
     }
     live::show(times, || {
@@ -106,7 +105,7 @@ fn find(connection: &mut Connection, shims: &mut BTreeMap<InstanceName, Shim>) -
     for one in running {
         if !shims.contains_key(&one.name) {
             // It may have ended meanwhile.
-            if let Ok(client) = to_shim(connection, &Request::Connect { name: one.name.clone() }) {
+            if let Ok(client) = to_shim(connection, &one.name) {
                 shims.insert(one.name, Shim { client, before: None });
             }
         }

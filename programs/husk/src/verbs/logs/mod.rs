@@ -3,7 +3,7 @@
 
 mod record;
 mod show;
-mod time;
+pub mod time;
 
 use std::fs::File;
 use std::io::{Read as _, Write};
@@ -12,6 +12,7 @@ use std::os::unix::fs::MetadataExt as _;
 use container::Failure;
 use instance::InstanceName;
 use instance::message::{Answer, Request};
+use serde_json::Value;
 use sys::Errno;
 use sys::event::{PollFd, PollFlags, Timespec, poll};
 use sys::fd::{AsFd, AsRawFd as _, OwnedFd};
@@ -60,12 +61,40 @@ fn count(text: &str) -> Result<Option<usize>, Failure> {
     }
 }
 
-/// The files of a log, the oldest first. They come the other way around: the one that is written, `log.1`, `log.2` …
+/// The files of a log, the oldest first: the one that is written comes as a descriptor, those that were rotated away as
+/// paths, the newest first.
 fn files(connection: &mut Connection, name: &InstanceName) -> Result<Vec<File>, Failure> {
-    ask(connection, &Request::Logs { name: name.clone() })?;
-    let mut files: Vec<File> = std::iter::from_fn(|| connection.take_descriptor()).map(File::from).collect();
+    let answer = ask(connection, &Request::Logs { name: name.clone() })?;
+    let rotated =
+        answer.get("rotated").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    let mut files = Vec::new();
+    for path in rotated {
+        match File::open(path) {
+            Ok(file) => files.push(file),
+            // It was rotated further meanwhile, and the last one removed.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            // Not root, but one whom the daemon serves.
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {}
+            Err(error) => return Err(Failure::io(path, &error)),
+        }
+    }
     files.reverse();
+    files.extend(connection.take_descriptor().map(File::from));
     Ok(files)
+}
+
+/// Shows what an instance has written since a time, in nanoseconds since 1970.
+pub fn show_since(
+    connection: &mut Connection,
+    name: &InstanceName,
+    since: time::Time,
+) -> Result<(), Failure> {
+    let wanted = Wanted { since: Some(since), ..Wanted::default() };
+    let mut show = Show::new(wanted, std::io::stdout().lock(), std::io::stderr().lock());
+    for file in files(connection, name)? {
+        drain(&file, &mut show)?;
+    }
+    show.catch_up().map_err(cannot_show)
 }
 
 fn drain(mut file: &File, show: &mut Show<impl Write, impl Write>) -> Result<(), Failure> {

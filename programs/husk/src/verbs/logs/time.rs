@@ -34,7 +34,7 @@ pub fn parse(text: &str) -> Option<Time> {
 
 /// What was said to `--since`: a time, seconds since 1970, or how long ago.
 pub fn since(text: &str) -> Result<Time, Failure> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_nanos().cast_signed();
+    let now = now();
     let is_span = text.ends_with(['s', 'm', 'h']);
     if is_span {
         return milliseconds("since", text).map(|ms| now - Time::from(ms) * 1_000_000);
@@ -44,6 +44,11 @@ pub fn since(text: &str) -> Result<Time, Failure> {
         let what = "is no time; as in 10m, 2026-01-31T12:00:00Z, or seconds since 1970";
         Failure::usage(format!("--since {text:?}: {what}"))
     })
+}
+
+/// Now.
+pub fn now() -> Time {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_nanos().cast_signed()
 }
 
 /// Three numbers of so many digits.
