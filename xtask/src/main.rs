@@ -41,6 +41,7 @@ cargo xtask <command>
   boot                      what tests/boot boots machines from, made and listed
   fuzz [TARGET…]            only the fuzz targets, for longer if asked: cargo xtask fuzz help
   bench [NAME…]             husk run beside its peers and the physical floor: cargo xtask bench help
+  man                       writes what manual pages have of husk's table of verbs
   dist                      every program, static and stripped, into dist/bin/
   help                      this text
 
@@ -70,6 +71,7 @@ fn dispatch(words: &[String]) -> Result<ExitCode> {
         Some("test") if words.len() == 1 => test(&Workspace::read()?),
         Some("ci") if words.len() == 1 => ci(&Workspace::read()?),
         Some("dist") if words.len() == 1 => dist::pack(&Workspace::read()?).map(|()| ExitCode::SUCCESS),
+        Some("man") if words.len() == 1 => man(&Workspace::read()?),
         Some("boot") if words.len() == 1 => boot(&Workspace::read()?),
         Some("bench") => bench::run(&words[1..]),
         Some("fuzz") => fuzz::run(&words[1..]),
@@ -111,6 +113,13 @@ fn guest(workspace: &Workspace, request: &guest::Request) -> Result<ExitCode> {
         return Ok(ExitCode::from(code));
     }
     Ok(conclude(&guest::test(workspace, request)?, began))
+}
+
+/// The table is in the program, and so is what writes the page from it: a test that writes when it is told to.
+fn man(workspace: &Workspace) -> Result<ExitCode> {
+    let mut cargo = workspace.cargo(["test", "--quiet", "--package", "husk", "pages::"]);
+    cargo.env("MAN_UPDATE", "1");
+    run::shown(cargo).map(|()| ExitCode::SUCCESS)
 }
 
 fn boot(workspace: &Workspace) -> Result<ExitCode> {
