@@ -17,6 +17,7 @@ pub mod entry;
 pub mod exec;
 #[cfg(feature = "heap")]
 pub mod heap;
+pub mod input;
 pub mod job;
 pub mod kmod;
 pub mod loopback;
@@ -33,6 +34,7 @@ pub mod standard;
 pub mod start;
 pub mod strerror;
 pub mod vsock;
+pub mod vt;
 
 pub use rustix::io::Errno;
 pub use rustix::{event, fd, ffi, fs, io, mount, net, param, pipe, process, pty, rand, stdio, system};
