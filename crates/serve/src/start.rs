@@ -15,7 +15,8 @@ use sys::fs::{AtFlags, CWD, FileType, statat};
 use sys::privilege::Capabilities;
 use sys::process::{Gid, Resource};
 use sys::signals::SignalSet;
-use wire::{EnvironmentMode, Exec, Quoted, ResourceLimit, Words};
+use sys::strerror::describe;
+use wire::{EnvironmentMode, Exec, Pty, Quoted, ResourceLimit, Words};
 
 use crate::accounts::{self, Account};
 
@@ -59,16 +60,31 @@ pub struct Start<'s> {
 /// A command that runs.
 #[derive(Debug)]
 pub struct Started {
-    /// Its process, a child of this one.
-    pub child: Child,
-    /// The master of a terminal that the command has opened for itself, in its own devpts: it takes the place of the
-    /// one in [`Start::standard`].
-    pub terminal: Option<OwnedFd>,
+    pub(crate) child: Child,
+    /// Our ends of a terminal that it has opened for itself.
+    pub(crate) terminal: Option<[OwnedFd; 3]>,
 }
 
 impl From<Child> for Started {
     fn from(child: Child) -> Self {
         Self { child, terminal: None }
+    }
+}
+
+impl Started {
+    /// One that has opened a terminal for itself, in its own devpts: this is the master, which takes the place of the
+    /// terminal in [`Start::standard`], and gets the size that was asked for.
+    ///
+    /// # Errors
+    /// Those of ioctl(2) and fcntl(2) in words; the child has been ended then.
+    pub fn on_terminal(child: Child, master: OwnedFd, size: &Pty) -> Outcome<Self> {
+        match crate::terminal::ours(master, size) {
+            Ok(ours) => Ok(Self { child, terminal: Some(ours) }),
+            Err(errno) => {
+                spawn::end(&child);
+                Err(NotStarted::ours(format!("take the command's terminal: {}", describe(errno))))
+            }
+        }
     }
 }
 
