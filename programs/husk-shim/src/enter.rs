@@ -109,7 +109,10 @@ impl Container {
             memory: Memory::Copied,
         };
         match spawn::start(&launch, &mut starter) {
-            Ok(child) => Ok(Started { child, terminal: starter.terminal }),
+            Ok(child) => match (starter.terminal, &exec.pty) {
+                (Some(master), Some(size)) => Started::on_terminal(child, master, size),
+                _ => Ok(child.into()),
+            },
             Err(Stopped::Plan(error)) => Err(not_started(error.into())),
             Err(Stopped::Caller(failure)) => Err(not_started(failure)),
         }
