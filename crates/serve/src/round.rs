@@ -29,9 +29,9 @@ impl Server {
                 journal.clear(slot);
             }
             self.drain(*found);
-            if let Some(main) = self.main.as_ref().filter(|main| main.found == *found) {
-                (main.end)(self, *found, machine);
-            }
+        }
+        if let Some(main) = self.main.as_ref().filter(|main| ending.contains(&main.found)) {
+            (main.end)(self, main.found, machine);
         }
         self.count_left(&ending);
         for found in ending {
@@ -55,9 +55,10 @@ impl Server {
             if session.kill_at.is_some() && session.is_populated() == Some(false) {
                 session.kill_at = None;
             }
+            let is_asked = session.kill_at.is_some() && session.group.is_none();
             // Of those whose outputs are held by somebody only who knows more than the base protocol is told.
             let is_held = session.outlets.iter().any(|outlet| !outlet.is_closed());
-            if session.kill_at.is_some() || (is_held && (session.is_named || are_heard)) {
+            if is_asked || (is_held && (session.is_named || are_heard)) {
                 matter.push(*found);
             }
         }
@@ -73,7 +74,7 @@ impl Server {
             if let Some(exit) = &mut session.exit {
                 exit.left = left;
             }
-            if left == 0 && session.is_populated() != Some(true) {
+            if left == 0 && session.group.is_none() {
                 session.kill_at = None;
             }
         }
