@@ -22,6 +22,10 @@ use wire::{Exec, Output, SignalNumber};
 use crate::begin::failed;
 use crate::prepared::Prepared;
 
+/// Milliseconds that a command has to become its program. Meanwhile nothing else is done for the container; one whose
+/// file systems hang is looked after all the same.
+const PATIENCE: u32 = 5_000;
+
 /// A container that runs, and how it was made: what enters it is to be no less confined.
 pub struct Container {
     pid: Pid,
@@ -108,7 +112,7 @@ impl Container {
             others: Others::Keep,
             memory: Memory::Copied,
         };
-        match spawn::start(&launch, &mut starter) {
+        match spawn::start_within(&launch, &mut starter, PATIENCE) {
             Ok(child) => match (starter.terminal, &exec.pty) {
                 (Some(master), Some(size)) => Started::on_terminal(child, master, size),
                 _ => Ok(child.into()),
