@@ -6,6 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use plan::Limit;
+use sys::clone::Child;
 use sys::event::epoll::EventFlags;
 use sys::fd::{AsFd, OwnedFd};
 use sys::io::ioctl_fionbio;
@@ -131,9 +132,12 @@ impl Server {
         }
         let Started { child, terminal } = match started {
             Ok(started) => started,
-            Err(error) => {
+            Err(mut error) => {
                 if let (Some(groups), Some(group)) = (&mut self.groups, group) {
                     groups.remove(group);
+                }
+                if let Some(child) = error.hangs.take() {
+                    self.await_end(child, exec);
                 }
                 return Err(error);
             }
@@ -170,6 +174,15 @@ impl Server {
         self.watch(found);
         self.announce_start(found);
         Ok(found)
+    }
+
+    /// A command that hangs on its way to its program has been killed: it is listed until that has come to something.
+    fn await_end(&mut self, child: Child, exec: &Exec) {
+        let mut session = Session::new(self.new_id(), child, label(exec), Terms::of(exec));
+        (session.is_named, session.remains, session.deadline) = (false, Remains::Owed, None);
+        session.killed_by = Some("timeout");
+        let found = self.enter(session);
+        self.watch(found);
     }
 
     /// Makes a session known.

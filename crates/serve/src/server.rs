@@ -111,7 +111,7 @@ impl Server {
             poll.add(&listener.socket, Source::Listener(number as u32), EventFlags::IN)?;
         }
         let orphans = match settings.orphans {
-            Orphans::Others => {
+            Orphans::Others | Orphans::Main => {
                 sys::signals::block_too(SignalSet::EMPTY.with(SIGPIPE))?;
                 None
             }

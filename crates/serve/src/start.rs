@@ -21,19 +21,21 @@ use wire::{EnvironmentMode, Exec, Pty, Quoted, ResourceLimit, Words};
 use crate::accounts::{self, Account};
 
 /// Why a command was not started: in words, and as a shell's code.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Debug)]
 pub struct NotStarted {
     /// For the client.
     pub text: String,
     /// 127 for a program that was not found, 126 for one that cannot be executed, 125 for all else.
     pub code: u8,
+    /// A child that hangs on its way to its program, and has been sent SIGKILL: the server waits for its end.
+    pub hangs: Option<Child>,
 }
 
 impl NotStarted {
     /// Something of the server's, not of the command's.
     #[must_use]
     pub const fn ours(text: String) -> Self {
-        Self { text, code: 125 }
+        Self { text, code: 125, hangs: None }
     }
 }
 
@@ -157,7 +159,7 @@ fn start(start: &Start<'_>) -> Outcome<Child> {
         memory: Memory::Borrowed,
     };
     spawn::start(&launch, &mut NoPauses).map_err(|stopped| match stopped {
-        Stopped::Plan(error) => NotStarted { text: error.to_string(), code: error.code() },
+        Stopped::Plan(error) => NotStarted { text: error.to_string(), code: error.code(), hangs: None },
         Stopped::Caller(never) => match never {},
     })
 }
@@ -247,6 +249,7 @@ fn find(exec: &Exec, path: Option<&[u8]>) -> Outcome<CString> {
         Some(file) => NotStarted {
             text: format!("{}: {} is not executable", Quoted(&shown), file.to_string_lossy()),
             code: 126,
+            hangs: None,
         },
         None => NotStarted {
             text: format!(
@@ -255,6 +258,7 @@ fn find(exec: &Exec, path: Option<&[u8]>) -> Outcome<CString> {
                 String::from_utf8_lossy(path)
             ),
             code: 127,
+            hangs: None,
         },
     })
 }

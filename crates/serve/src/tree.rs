@@ -34,7 +34,7 @@ pub struct Kin<'l> {
     pub leaders: &'l Pids,
     /// To whom orphans fall.
     pub orphans: Orphans,
-    /// The main command: it gets them where it is the first process of a pid namespace.
+    /// The main command, while it runs.
     pub main: Option<Pid>,
 }
 
@@ -152,8 +152,9 @@ impl<'w> Walk<'w> {
             let before = walk.found.len();
             walk.refresh();
             walk.look_below();
-            walk.look_at_orphans(Orphans::Ours);
-            walk.look_at_orphans(Orphans::Others);
+            for kind in [Orphans::Ours, Orphans::Others, Orphans::Main] {
+                walk.look_at_orphans(kind);
+            }
             if purpose == Purpose::Look || walk.found.len() == before {
                 return walk;
             }
@@ -245,13 +246,12 @@ fn by_mark(mark: u32) -> u64 {
     u64::from(mark) << 32
 }
 
-/// To whom orphans fall: the main command, this process, or else one above it. There may be orphans of other servers
-/// there, whose marks may be the same.
+/// To whom orphans fall. Above there may be those of other servers, whose marks may be the same.
 fn reapers(kin: Kin<'_>, orphans: Orphans) -> Vec<i32> {
-    let mut reapers = Vec::with_capacity(3);
-    reapers.extend(kin.main.map(Pid::as_raw_pid));
+    let mut reapers = Vec::with_capacity(2);
     match orphans {
         Orphans::Ours => reapers.push(getpid().as_raw_pid()),
+        Orphans::Main => reapers.extend(kin.main.map(Pid::as_raw_pid)),
         Orphans::Others => {
             let parent = sys::process::getppid().map_or(1, Pid::as_raw_pid);
             reapers.push(parent);

@@ -47,21 +47,36 @@ pub enum Stopped<E> {
 /// # Errors
 /// [`Stopped`]: the child does not exist any more.
 pub fn start<C: Caller>(launch: &Launch<'_>, caller: &mut C) -> Result<Child, Stopped<C::Error>> {
-    follow(launch, caller, None)
+    follow(launch, caller, None).map_err(|late| match late {
+        Late::Stopped(stopped) => stopped,
+        Late::Hangs(child, error) => {
+            end(&child);
+            Stopped::Plan(error)
+        }
+    })
 }
 
-/// The same, for a caller that has others to look after: a child that says nothing for so many milliseconds is given up.
-/// A plan enters file systems of others, and one that hangs would hang its caller too. In borrowed memory it does all the
-/// same ([`Memory::Borrowed`]).
+/// What a start came to that was not waited for without end.
+#[derive(Debug)]
+pub enum Late<E> {
+    /// It was stopped in time.
+    Stopped(Stopped<E>),
+    /// The child has not got through its plan, and sleeps in the kernel, perhaps for ever. SIGKILL is pending for it; it
+    /// is yet to be waited for.
+    Hangs(Child, Error),
+}
+
+/// The same as [`start`], for a caller that has others to look after: a child that says nothing for so many milliseconds is
+/// given up. A plan enters file systems of others, and one that hangs would hang its caller too. In borrowed memory it does
+/// all the same ([`Memory::Borrowed`]).
 ///
 /// # Errors
-/// [`Stopped`]: as above; but a child that was given up sleeps in the kernel, perhaps for ever. SIGKILL is pending for it,
-/// and it is reaped by whoever waits for all children.
+/// [`Late`].
 pub fn start_within<C: Caller>(
     launch: &Launch<'_>,
     caller: &mut C,
     milliseconds: u32,
-) -> Result<Child, Stopped<C::Error>> {
+) -> Result<Child, Late<C::Error>> {
     follow(launch, caller, Some(milliseconds))
 }
 
@@ -69,16 +84,17 @@ fn follow<C: Caller>(
     launch: &Launch<'_>,
     caller: &mut C,
     patience: Option<u32>,
-) -> Result<Child, Stopped<C::Error>> {
-    let started = plan::launch(*launch)
-        .map_err(|errno| Stopped::Plan(Error::clone(launch.namespaces, launch.cgroup.is_some(), errno)))?;
+) -> Result<Child, Late<C::Error>> {
+    let started = plan::launch(*launch).map_err(|errno| {
+        Late::Stopped(Stopped::Plan(Error::clone(launch.namespaces, launch.cgroup.is_some(), errno)))
+    })?;
     let (child, channel) = (started.child, started.channel);
     let stopped = loop {
         if let Some(patience) = patience
             && !speaks(&channel, patience)
         {
             let _ = pidfd_send_signal(&child.pidfd, Signal::KILL);
-            return Err(Stopped::Plan(Error::late(patience)));
+            return Err(Late::Hangs(child, Error::late(patience)));
         }
         match channel.receive() {
             Ok(Report::Terminal(master)) => caller.terminal(master),
@@ -98,7 +114,7 @@ fn follow<C: Caller>(
         }
     };
     end(&child);
-    Err(stopped)
+    Err(Late::Stopped(stopped))
 }
 
 /// Whether a child says something within so many milliseconds.

@@ -10,7 +10,7 @@ use oci::{Arena, Entry, Keyring, Privilege, Terminal};
 use plan::Standard;
 use seccomp::Profile;
 use serve::{Done, NotStarted, Start, Started};
-use spawn::{Launch, Memory, Others, Plan, Step, Stopped};
+use spawn::{Late, Launch, Memory, Others, Plan, Step, Stopped};
 use sys::clone::{Child, Namespaces};
 use sys::fd::{AsFd, OwnedFd};
 use sys::fs::{FileType, Uid, fchown, fstat};
@@ -117,8 +117,11 @@ impl Container {
                 (Some(master), Some(size)) => Started::on_terminal(child, master, size),
                 _ => Ok(child.into()),
             },
-            Err(Stopped::Plan(error)) => Err(not_started(error.into())),
-            Err(Stopped::Caller(failure)) => Err(not_started(failure)),
+            Err(Late::Stopped(Stopped::Plan(error))) => Err(not_started(error.into())),
+            Err(Late::Stopped(Stopped::Caller(failure))) => Err(not_started(failure)),
+            Err(Late::Hangs(child, error)) => {
+                Err(NotStarted { hangs: Some(child), ..not_started(error.into()) })
+            }
         }
     }
 
@@ -224,5 +227,5 @@ fn give(start: &Start<'_>, uid: u32) -> Result<(), NotStarted> {
 }
 
 fn not_started(failure: Failure) -> NotStarted {
-    NotStarted { code: failure.code(), text: failure.to_string() }
+    NotStarted { code: failure.code(), text: failure.to_string(), hangs: None }
 }
