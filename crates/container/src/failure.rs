@@ -30,7 +30,7 @@ impl Failure {
 
     /// What another program of ours has said: the whole line, and the code that goes with it.
     pub fn told(text: impl Into<String>, code: u8) -> Self {
-        Self { text: text.into(), hint: None, code }
+        Self::ours(text).with_code(code)
     }
 
     /// What the standard library says of a file, in the words of errno(3) alone.
