@@ -176,3 +176,20 @@ fn what_enters_cannot_be_looked_into_on_its_way() {
     }
     assert_eq!(ground.logged(), "up\n");
 }
+
+#[test]
+fn a_command_that_is_stopped_on_its_way_keeps_nobody_waiting_for_ever() {
+    let ground = Ground::new();
+    // Every process but the first ones and its own is stopped as soon as it is seen.
+    let stop = "cd /proc; echo up; while :; do for pid in [0-9]*; do \
+        case $pid in 1|[0-9]) ;; *) kill -STOP $pid 2>/dev/null;; esac; done; done";
+    let shim = ground.run(stop);
+    until("it looks", || ground.logged().contains("up"));
+    for _ in 0..8 {
+        let mut client = shim.client();
+        let _ = client.start(&Exec::new("sleep").arg("1000"));
+    }
+    // The shim answers, and its container can be stopped.
+    shim.client().shutdown(husk_client::Mode::Exit, Some(0), None).unwrap();
+    assert_eq!(shim.wait().signal, Some(9));
+}
