@@ -180,12 +180,12 @@ fn what_enters_cannot_be_looked_into_on_its_way() {
 #[test]
 fn a_command_that_is_stopped_on_its_way_keeps_nobody_waiting_for_ever() {
     let ground = Ground::new();
-    // Every process but the first ones and its own is stopped as soon as it is seen.
+    // Every process but this one is stopped as soon as it is seen.
     let stop = "cd /proc; echo up; while :; do for pid in [0-9]*; do \
-        case $pid in 1|[0-9]) ;; *) kill -STOP $pid 2>/dev/null;; esac; done; done";
+        case $pid in 1) ;; *) kill -STOP $pid 2>/dev/null;; esac; done; done";
     let shim = ground.run(stop);
     until("it looks", || ground.logged().contains("up"));
-    for _ in 0..8 {
+    for _ in 0..3 {
         let mut client = shim.client();
         let _ = client.start(&Exec::new("sleep").arg("1000"));
     }
