@@ -37,17 +37,31 @@ const LONGEST: u64 = 64 << 10;
 /// # Errors
 /// Where it cannot be executed.
 pub fn start(program: &Path, task: &Task, network: Option<BorrowedFd<'_>>) -> Result<Starting, Failure> {
-    let failed = |errno| Failure::ours(format!("start the shim: {}", describe(errno)));
+    let (answer, theirs) = pipe_with(PipeFlags::CLOEXEC).map_err(failed)?;
+    let child = start_answering(program, task, theirs.as_fd(), network)?;
+    Ok(Starting { child, answer })
+}
+
+/// The same, where the answer goes to a descriptor of the caller's: to a named pipe, for instance, by which others too
+/// can see that a shim is on its way.
+///
+/// # Errors
+/// As [`start`].
+pub fn start_answering(
+    program: &Path,
+    task: &Task,
+    answer: BorrowedFd<'_>,
+    network: Option<BorrowedFd<'_>>,
+) -> Result<Child, Failure> {
     let text = |bytes: &[u8]| std::ffi::CString::new(bytes).map_err(|_| failed(sys::Errno::INVAL));
     let mut file = File::from(memfd_create("task", MemfdFlags::CLOEXEC).map_err(failed)?);
     let written = file.write_all(&task.write()?).and_then(|()| file.rewind());
     written.map_err(|error| Failure::io("start the shim", &error))?;
-    let (answer, theirs) = pipe_with(PipeFlags::CLOEXEC).map_err(failed)?;
     let null = File::options().read(true).write(true).open("/dev/null");
     let null = null.map_err(|error| Failure::io("/dev/null", &error))?;
     let (path, name) = (text(program.as_os_str().as_bytes())?, text(task.name.as_str().as_bytes())?);
     let argv = [Argument::new(c"husk-shim"), Argument::new(&name), Argument::END];
-    let passed: Vec<BorrowedFd<'_>> = [file.as_fd(), theirs.as_fd()].into_iter().chain(network).collect();
+    let passed: Vec<BorrowedFd<'_>> = [file.as_fd(), answer].into_iter().chain(network).collect();
     let steps = [
         Step::NewSession,
         Step::Pass(&passed),
@@ -64,11 +78,14 @@ pub fn start(program: &Path, task: &Task, network: Option<BorrowedFd<'_>>) -> Re
         others: Others::Keep,
         memory: Memory::Copied,
     };
-    let child = spawn::start(&launch, &mut Bystander).map_err(|stopped| match stopped {
+    spawn::start(&launch, &mut Bystander).map_err(|stopped| match stopped {
         Stopped::Plan(error) => Failure::from(error),
         Stopped::Caller(never) => match never {},
-    })?;
-    Ok(Starting { child, answer })
+    })
+}
+
+fn failed(errno: sys::Errno) -> Failure {
+    Failure::ours(format!("start the shim: {}", describe(errno)))
 }
 
 impl Starting {
