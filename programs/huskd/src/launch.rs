@@ -10,13 +10,13 @@ use image::Config;
 use instance::message::{self, Files, Reason, Refusal};
 use instance::state::Shim;
 use instance::{Init, InstanceName, Network, Record, Settings};
-use sys::fd::{AsFd as _, BorrowedFd};
+use sys::fd::AsFd as _;
 use sys::fs::{CWD, FileType, Mode, mknodat};
 
 use crate::daemon::Daemon;
 use crate::private::Lease;
 use crate::refusal::{failed, failed_io, refuse};
-use crate::shims::{ANSWER, Living, START_MS, hold, kill_held};
+use crate::shims::{ADDRESS, ANSWER, Living, START_MS, hold, kill_held};
 
 /// What is asked for this once.
 #[derive(Clone, Debug, Default)]
@@ -99,7 +99,7 @@ pub fn start(
         Network::Host | Network::None => None,
     };
     let started = task(daemon, name, record, settings, wanted, lease.as_ref())
-        .and_then(|task| hand_over(daemon, &task, lease.as_ref().map(|lease| lease.namespace.as_fd())));
+        .and_then(|task| hand_over(daemon, &task, lease.as_ref()));
     match started {
         Ok((living, pid)) => {
             let address = lease.as_ref().map(|lease| lease.attachment.address.to_string());
@@ -187,13 +187,15 @@ pub fn lower(daemon: &Daemon, record: &Record) -> Vec<PathBuf> {
 }
 
 /// Starts the shim with its task, and waits for its answer.
-fn hand_over(
-    daemon: &Daemon,
-    task: &Task,
-    network: Option<BorrowedFd<'_>>,
-) -> Result<(Living, i32), Refusal> {
+fn hand_over(daemon: &Daemon, task: &Task, lease: Option<&Lease<'_>>) -> Result<(Living, i32), Refusal> {
     let (mut answers, to) = answer_pipe(&task.runtime)?;
+    if let Some(lease) = lease {
+        let path = task.runtime.join(ADDRESS);
+        std::fs::write(&path, lease.attachment.address.to_string())
+            .map_err(|error| failed_io(path.display(), &error))?;
+    }
     let program = &daemon.arguments.shim;
+    let network = lease.map(|lease| lease.namespace.as_fd());
     let child = container::shim::start_answering(program, task, to.as_fd(), network).map_err(|failure| {
         let hint = Some(String::from("huskd --shim FILE says where husk-shim is"));
         Refusal { hint, ..refuse(Reason::Failed, failure.to_string()) }

@@ -23,6 +23,8 @@ const EXIT: &str = "exit.json";
 /// A FIFO whose writing end a shim has while it starts: who finds one with a writer has found a start that is under
 /// way, even before there is a socket.
 pub const ANSWER: &str = "answer";
+/// Its address in the private network, noted before it starts: the next daemon must not give it to another.
+pub const ADDRESS: &str = "address";
 /// The longest end that is read.
 const LONGEST: u64 = 64 * 1024;
 /// How long a shim may take for an answer, in milliseconds.
@@ -125,7 +127,8 @@ fn living(runtime: &Path) -> Option<(Found, Living)> {
         _ => Freezer::Thawed,
     };
     let first = std::fs::read_to_string(runtime.join("pid")).ok()?.trim().parse().ok()?;
-    Some((Found::Alive { shim: living.shim, pid: first, freezer }, living))
+    let address = std::fs::read_to_string(runtime.join(ADDRESS)).ok();
+    Some((Found::Alive { shim: living.shim, pid: first, freezer, address }, living))
 }
 
 /// A process, held, and when it started.
