@@ -16,7 +16,7 @@ use sys::fs::{CWD, FileType, Mode, mknodat};
 use crate::daemon::Daemon;
 use crate::private::Lease;
 use crate::refusal::{failed, failed_io, refuse};
-use crate::shims::{ADDRESS, ANSWER, Living, START_MS, hold, kill_held};
+use crate::shims::{ADDRESS, ANSWER, Living, START_MS, kill_held, of_child};
 
 /// What is asked for this once.
 #[derive(Clone, Debug, Default)]
@@ -201,18 +201,18 @@ fn hand_over(daemon: &Daemon, task: &Task, lease: Option<&Lease<'_>>) -> Result<
         Refusal { hint, ..refuse(Reason::Failed, failure.to_string()) }
     })?;
     drop(to);
-    let said = read_answer(&mut answers).and_then(|answer| match answer {
-        Answer::Ready { pid } => {
-            let living = hold(child.pid).ok_or_else(|| refuse(Reason::Failed, "its shim ended at once"))?;
-            Ok((living, pid))
+    let refusal = match read_answer(&mut answers) {
+        Ok(Answer::Ready { pid }) => {
+            let living =
+                of_child(child).ok_or_else(|| refuse(Reason::Failed, "/proc: a child is not in it"))?;
+            return Ok((living, pid));
         }
-        Answer::Error { data, code } => Err(Refusal { exit: Some(code), ..refuse(Reason::Failed, data) }),
-    });
-    if said.is_err() {
-        // It ends by itself, or never would.
-        kill_held(&child.pidfd);
-    }
-    said
+        Ok(Answer::Error { data, code }) => Refusal { exit: Some(code), ..refuse(Reason::Failed, data) },
+        Err(refusal) => refusal,
+    };
+    // It ends by itself, or never would.
+    kill_held(&child.pidfd);
+    Err(refusal)
 }
 
 /// A FIFO in the runtime directory: our end, and the shim's.

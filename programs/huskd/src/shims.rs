@@ -10,6 +10,7 @@ use std::path::Path;
 use husk_client::{Address, Client, Mode};
 use instance::message::{Reason, Refusal};
 use instance::state::{Exit, Found, Freezer, Shim};
+use sys::clone::Child;
 use sys::fd::{AsFd as _, OwnedFd};
 use sys::net::sockopt::socket_peercred;
 use sys::process::{Pid, Signal, pidfd_send_signal};
@@ -129,6 +130,12 @@ fn living(runtime: &Path) -> Option<(Found, Living)> {
     let first = std::fs::read_to_string(runtime.join("pid")).ok()?.trim().parse().ok()?;
     let address = std::fs::read_to_string(runtime.join(ADDRESS)).ok();
     Some((Found::Alive { shim: living.shim, pid: first, freezer, address }, living))
+}
+
+/// A child of ours, which has not been waited for: its number is its own, even if it has ended.
+pub fn of_child(child: Child) -> Option<Living> {
+    let pid = child.pid.as_raw_pid();
+    Some(Living { shim: Shim { pid, start: start_time(pid)? }, pidfd: child.pidfd })
 }
 
 /// A process, held, and when it started.

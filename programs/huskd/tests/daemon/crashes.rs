@@ -102,7 +102,7 @@ fn settle(bed: &Bed) {
     loop {
         let all = bed.client().done(&json!({"type": "ls", "what": "instances"}));
         let states = all["instances"].as_array().unwrap().iter().map(|one| one["state"].as_str().unwrap());
-        if states.clone().all(|state| state != "stopping") {
+        if states.clone().all(|state| state != "stopping" && state != "removing") {
             return;
         }
         assert!(std::time::Instant::now() < until, "{:?}", states.collect::<Vec<_>>());
@@ -155,11 +155,7 @@ fn an_import_that_is_interrupted_leaves_nothing() {
         }
         // Else the client goes, and the daemon notices.
         drop(client);
-        let until = std::time::Instant::now() + crate::bed::PATIENCE;
-        while std::fs::read_dir(bed.directory.join("root/tmp")).unwrap().next().is_some() {
-            assert!(std::time::Instant::now() < until, "something is left in tmp");
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        bed.await_rest();
         bed.check();
         if bed.images().contains(&image) {
             bed.client().done(&json!({"type": "rmi", "image": image}));
