@@ -128,7 +128,11 @@ pub fn list(tree: &Path) -> Vec<String> {
     let mut lines = Vec::new();
     let mut waiting = vec![tree.to_path_buf()];
     while let Some(path) = waiting.pop() {
-        let metadata = path.symlink_metadata().unwrap();
+        let metadata = match path.symlink_metadata() {
+            // overlayfs lists the whiteouts of a directory that only one layer has, and does not find them.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            other => other.unwrap(),
+        };
         let kind = metadata.file_type();
         let shown =
             path.strip_prefix(tree).unwrap().as_os_str().as_encoded_bytes().escape_ascii().to_string();
