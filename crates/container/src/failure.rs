@@ -10,17 +10,27 @@ pub struct Failure {
     text: String,
     hint: Option<String>,
     code: u8,
+    kind: Kind,
+}
+
+/// Whose failure it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Kind {
+    /// The command line's.
+    Usage,
+    /// What was to be done.
+    Deed,
 }
 
 impl Failure {
     /// husk's own: exit code 125.
     pub fn ours(text: impl Into<String>) -> Self {
-        Self { text: text.into(), hint: None, code: 125 }
+        Self { text: text.into(), hint: None, code: 125, kind: Kind::Deed }
     }
 
     /// What another program of ours has said: the whole line, and the code that goes with it.
     pub fn told(text: impl Into<String>, code: u8) -> Self {
-        Self { text: text.into(), hint: None, code }
+        Self::ours(text).with_code(code)
     }
 
     /// What the standard library says of a file, in the words of errno(3) alone.
@@ -35,7 +45,28 @@ impl Failure {
 
     /// A command line that makes no sense.
     pub fn usage(text: impl Into<String>) -> Self {
-        Self::ours(text).hint(Some("husk help run"))
+        Self { kind: Kind::Usage, ..Self::ours(text).hint(Some("husk help run")) }
+    }
+
+    /// With an exit code of its own.
+    #[must_use]
+    pub const fn with_code(mut self, code: u8) -> Self {
+        self.code = code;
+        self
+    }
+
+    /// The same of another verb than `run`: its help, and 1 or 2 in place of 125, which is for verbs that pass on
+    /// the exit code of a command.
+    #[must_use]
+    pub fn of_verb(mut self, verb: &str) -> Self {
+        let passes_on = matches!(verb, "run" | "exec" | "attach");
+        if self.kind == Kind::Usage {
+            self.hint = Some(format!("husk help {verb}").trim_end().to_owned());
+        }
+        if self.code == 125 && !passes_on {
+            self.code = if self.kind == Kind::Usage { 2 } else { 1 };
+        }
+        self
     }
 
     /// With what may help.
@@ -65,7 +96,12 @@ impl fmt::Display for Failure {
 
 impl From<spawn::Error> for Failure {
     fn from(error: spawn::Error) -> Self {
-        Self { text: error.to_string(), hint: error.hint().map(String::from), code: error.code() }
+        Self {
+            text: error.to_string(),
+            hint: error.hint().map(String::from),
+            code: error.code(),
+            kind: Kind::Deed,
+        }
     }
 }
 

@@ -43,7 +43,7 @@ pub use publish::{Protocol, Publish};
 pub use published::Published;
 pub use subnet::{Pool, Subnet, parse_address};
 
-/// What the host's side is called, and which addresses it has.
+/// What the host's side is called, and which addresses it has. To be changed while no instance has a network.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Settings {
     /// The bridge. It belongs to one user of this crate at a time, in each network namespace of a host.

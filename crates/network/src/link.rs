@@ -43,7 +43,7 @@ const IFF_UP: u32 = 1;
 const HEAD: usize = 16;
 
 /// What the names of ends at the bridge begin with.
-pub const PORT: &str = "husk";
+const PORT: &str = "husk";
 
 /// What instances call the end that is theirs.
 pub const INSIDE: &str = "eth0";
@@ -57,8 +57,8 @@ pub struct Bridge {
     pub name: String,
     /// Whether it is up, which it becomes last.
     pub is_up: bool,
-    /// Whether it is a bridge, and has the hardware address that husk gives to the bridge of this gateway.
-    pub is_ours: bool,
+    /// The address in it, if it is a bridge with a hardware address of [`hardware`]: then husk has made it.
+    pub gateway: Option<Ipv4Addr>,
 }
 
 /// An end at the bridge.
@@ -70,6 +70,19 @@ pub struct Port {
     pub name: String,
     /// Its other names: those that [`instance_name`] and [`address_name`] make.
     pub other_names: Vec<String>,
+}
+
+impl Port {
+    /// The instance whose end it is; none if it is not joined yet, or not any more.
+    pub fn instance(&self, bridge: &str) -> Option<&str> {
+        let prefix = instance_name(bridge, "");
+        self.other_names.iter().find_map(|name| name.strip_prefix(prefix.as_str()))
+    }
+
+    /// Whether it was made here.
+    pub fn is_ours(&self) -> bool {
+        self.name.starts_with(PORT)
+    }
 }
 
 /// A second name of the end of an instance. The kernel refuses names that are in use, and so an instance that has a
@@ -91,16 +104,20 @@ fn hardware(address: Ipv4Addr) -> [u8; 6] {
     [0x02, b'h', a, b, c, d]
 }
 
-/// The bridge of this name.
-pub fn bridge(socket: &mut Socket, name: &str, gateway: Ipv4Addr) -> Result<Option<Bridge>> {
+/// The interface of this name, in the place of the bridge.
+pub fn bridge(socket: &mut Socket, name: &str) -> Result<Option<Bridge>> {
     let read = |message: Message<'_>| {
         let link = Attributes::behind(message.body, HEAD);
         let is_bridge = link.within(IFLA_LINKINFO).text(IFLA_INFO_KIND) == "bridge";
+        let gateway = match *link.get(IFLA_ADDRESS) {
+            [0x02, b'h', a, b, c, d] if is_bridge => Some(Ipv4Addr::new(a, b, c, d)),
+            _ => None,
+        };
         Some(Bridge {
             index: word(message.body, 4)?,
             name: name.to_owned(),
             is_up: word(message.body, 8)? & IFF_UP != 0,
-            is_ours: is_bridge && link.get(IFLA_ADDRESS) == hardware(gateway),
+            gateway,
         })
     };
     match socket.list(&question(IFLA_IFNAME, name), read) {

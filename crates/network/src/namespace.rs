@@ -1,8 +1,9 @@
 //! A network namespace that nothing but a descriptor holds.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::thread;
+use std::{fs, io, thread};
 
+use sys::Errno;
 use sys::fd::OwnedFd;
 use sys::network::{Network, Routing};
 
@@ -25,6 +26,7 @@ impl Namespace {
         let make = || -> sys::Result<Self> {
             sys::namespace::unshare_network()?;
             sys::loopback::bring_up()?;
+            refuse_routers()?;
             Ok(Self { descriptor: sys::namespace::current_network()?, routing: Routing::open()? })
         };
         let thread = thread::Builder::new()
@@ -49,5 +51,16 @@ impl Namespace {
         self.routing.add_address(interface, network).map_err(step("address"))?;
         self.routing.bring_up(interface).map_err(step("start"))?;
         self.routing.add_default_route(interface, IpAddr::V4(subnet.gateway())).map_err(step("default route"))
+    }
+}
+
+/// Another instance at the bridge could announce itself as the IPv6 router of this one (CVE-2020-10749). The interface
+/// that is yet to come takes this over.
+fn refuse_routers() -> sys::Result<()> {
+    match fs::write("/proc/sys/net/ipv6/conf/default/accept_ra", "0") {
+        Ok(()) => Ok(()),
+        // A kernel without IPv6 has no routers either.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error.raw_os_error().map_or(Errno::IO, Errno::from_raw_os_error)),
     }
 }

@@ -56,7 +56,7 @@ impl Network {
                 let made = self.make().and_then(|bridge| self.attach(attachment, &bridge));
                 if made.is_err() {
                     // The error is what happened first; what this cannot remove, the next sweep does.
-                    let _ = self.remove_shared();
+                    let _ = self.sweep_bridge(|_| true);
                 }
                 made
             }
@@ -75,34 +75,18 @@ impl Network {
             .map_err(|errno| Error::kernel(format!("withdraw the interface of {name}"), errno))
     }
 
-    /// Removes what instances have left that are not among `alive`, whatever became of them, and once no instance has
-    /// a network any more the bridge, the table and the change of net.ipv4.ip_forward: then nothing is left. Doing it
-    /// again changes nothing.
+    /// Removes what instances have left that are not among `alive`, whatever became of them. Once no instance has a
+    /// network any more, the bridge and the table go too, and net.ipv4.ip_forward is set to 0 if it was 0 before: then
+    /// nothing is left. Doing it again changes nothing.
     ///
     /// To be called when a crash may have left something, and when an instance has ended that may have been the last.
     ///
     /// # Errors
-    /// The kernel refuses to list or to remove something. All else has been done as far as it goes.
+    /// The kernel refuses to list or to remove something.
     pub fn sweep(&mut self, alive: &[Name]) -> Result<(), Error> {
         let is_alive = |name: &str| alive.iter().any(|one| one.as_str() == name);
         self.unpublish(|port| !is_alive(&port.instance))?;
-        let Some(bridge) = self.bridge()? else { return self.remove_shared() };
-        if !bridge.is_ours {
-            return self.remove_shared();
-        }
-        let ports = link::ports(&mut self.links, bridge.index)
-            .map_err(|errno| Error::kernel(format!("list the ports of {}", self.settings.bridge), errno))?;
-        let prefix = link::instance_name(self.settings.bridge.as_str(), "");
-        let mut left = 0;
-        for port in ports {
-            match port.other_names.iter().find_map(|name| name.strip_prefix(prefix.as_str())) {
-                Some(name) if is_alive(name) => left += 1,
-                // It was not made here.
-                None if !port.name.starts_with(link::PORT) => left += 1,
-                _ => self.remove_port(&port.name)?,
-            }
-        }
-        if left > 0 { Ok(()) } else { self.remove_shared() }
+        self.sweep_bridge(is_alive)
     }
 
     /// All ports that are published, with the instances that they lead to.
@@ -121,7 +105,7 @@ impl Network {
     /// The bridge, if all that is shared is there.
     fn ready(&mut self) -> Result<Option<Bridge>, Error> {
         let Some(bridge) = self.bridge()? else { return Ok(None) };
-        if !bridge.is_ours {
+        if bridge.gateway != Some(self.settings.subnet.gateway()) {
             return Err(Error::said(format!(
                 "interface {}: it is there, and not husk's bridge for {}",
                 self.settings.bridge, self.settings.subnet
@@ -150,16 +134,16 @@ impl Network {
         let interface = routing.named(name).map_err(|errno| refused("find", errno))?;
         let own = sys::network::Network { address: IpAddr::V4(subnet.gateway()), prefix: subnet.prefix() };
         routing.add_address(interface, own).map_err(|errno| refused("give an address to", errno))?;
+        let before = host::forwarding()?;
+        // The table goes first: it says how the sysctl was.
         if !self.has_table()? {
-            let before = host::forwarding()?;
-            // The table goes first: it says how the sysctl was.
             table::make(&mut self.rules, &settings, before).map_err(|errno| {
                 self.with_table("create", errno)
                     .hinting("the kernel needs nf_tables with NAT (nft_masq, nft_nat)")
             })?;
-            if before == Forwarding::WasOff {
-                host::set_forwarding("1")?;
-            }
+        }
+        if before == Forwarding::WasOff {
+            host::set_forwarding("1")?;
         }
         routing.bring_up(interface).map_err(|errno| refused("start", errno))?;
         self.bridge()?.ok_or_else(|| refused("find", Errno::NODEV))
@@ -175,6 +159,8 @@ impl Network {
                     Error::said(format!("network of {name}: the name or the address {address} is in use"))
                         .hinting("withdraw the network of an instance that has ended first")
                 }
+                Errno::XFULL => Error::said(format!("network of {name}: bridge {} is full", bridge.name))
+                    .hinting("a bridge takes 1023 instances"),
                 _ => Error::kernel(format!("create the interfaces of {name}"), errno)
                     .hinting("the kernel needs the module veth"),
             })?;
@@ -244,6 +230,25 @@ impl Network {
         Ok(())
     }
 
+    /// Removes the ends of instances that are not alive, and what is shared if none is left.
+    fn sweep_bridge(&mut self, is_alive: impl Fn(&str) -> bool) -> Result<(), Error> {
+        let bridge = self.bridge()?.filter(|bridge| bridge.gateway.is_some());
+        let Some(bridge) = bridge else { return self.remove_shared() };
+        let ports = link::ports(&mut self.links, bridge.index)
+            .map_err(|errno| Error::kernel(format!("list the ports of {}", bridge.name), errno))?;
+        let mut left = 0;
+        for port in ports {
+            // What somebody else has put there is as good as alive.
+            if port.instance(&bridge.name).map_or(!port.is_ours(), &is_alive) {
+                left += 1;
+                continue;
+            }
+            link::remove(&mut self.links, &port.name)
+                .map_err(|errno| Error::kernel(format!("remove interface {}", port.name), errno))?;
+        }
+        if left > 0 { Ok(()) } else { self.remove_shared() }
+    }
+
     /// Removes what is shared. The table goes last: as long as it is there, it says what else has to be put back.
     fn remove_shared(&mut self) -> Result<(), Error> {
         let bridge = self.bridge()?;
@@ -254,7 +259,7 @@ impl Network {
                 host::set_forwarding("0")?;
             }
         }
-        if bridge.is_some_and(|bridge| bridge.is_ours) {
+        if bridge.is_some_and(|bridge| bridge.gateway.is_some()) {
             link::remove(&mut self.links, self.settings.bridge.as_str())
                 .map_err(|errno| Error::kernel(format!("remove bridge {}", self.settings.bridge), errno))?;
         }
@@ -262,14 +267,9 @@ impl Network {
             .map_err(|errno| self.with_table("remove", errno))
     }
 
-    fn remove_port(&mut self, name: &str) -> Result<(), Error> {
-        link::remove(&mut self.links, name)
-            .map_err(|errno| Error::kernel(format!("remove interface {name}"), errno))
-    }
-
     fn bridge(&mut self) -> Result<Option<Bridge>, Error> {
-        let (name, gateway) = (self.settings.bridge.as_str(), self.settings.subnet.gateway());
-        link::bridge(&mut self.links, name, gateway)
+        let name = self.settings.bridge.as_str();
+        link::bridge(&mut self.links, name)
             .map_err(|errno| Error::kernel(format!("look for interface {name}"), errno))
     }
 

@@ -10,6 +10,8 @@ const ERROR: u16 = 2;
 const DONE: u16 = 3;
 /// NLM_F_DUMP_INTR: what was listed has changed meanwhile, and the list may lack something.
 const INTERRUPTED: u16 = 0x10;
+/// The kernel fills no more in one go.
+const LONGEST: usize = 32 * 1024;
 /// As often is a list asked for that changes while it is read.
 const ATTEMPTS: usize = 16;
 
@@ -17,7 +19,6 @@ const ATTEMPTS: usize = 16;
 #[derive(Debug)]
 pub struct Socket {
     fd: OwnedFd,
-    buffer: Vec<u8>,
 }
 
 impl Socket {
@@ -41,25 +42,24 @@ impl Socket {
         // must not wait for ever.
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let fd = sys::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, protocol)?;
-        Ok(Self { fd, buffer: vec![0; 64 * 1024] })
+        Ok(Self { fd })
     }
 
     /// Sends messages, each with [`crate::message::ACKNOWLEDGE`], and returns the first error in their order.
     pub fn perform(&mut self, messages: &Messages) -> Result<()> {
         self.send(messages)?;
-        let mut outcome = Err(Errno::PROTO);
+        let mut buffer = [0; LONGEST];
+        let mut outcome = None;
         loop {
-            let length = match sys::io::read(&self.fd, &mut self.buffer[..]) {
+            let length = match sys::io::read(&self.fd, &mut buffer) {
                 Ok(length) => length,
-                Err(Errno::AGAIN) => return outcome,
+                Err(Errno::AGAIN) => return outcome.unwrap_or(Err(Errno::PROTO)),
                 Err(errno) => return Err(errno),
             };
-            let answers = Reader(self.buffer.get(..length).unwrap_or_default());
+            let answers = Reader(buffer.get(..length).unwrap_or_default());
             for answer in answers.filter(|answer| answer.kind == ERROR) {
-                // The first answer says whether anything was understood; none after an error makes it good.
-                match (outcome, error_in(answer.body)) {
-                    (Ok(()) | Err(Errno::PROTO), said) => outcome = said,
-                    (Err(_), _) => {}
+                if !matches!(outcome, Some(Err(_))) {
+                    outcome = Some(error_in(answer.body));
                 }
             }
         }
@@ -83,10 +83,11 @@ impl Socket {
 
     /// Reads an answer to its end. Returns whether it is complete.
     fn receive<T>(&mut self, take: &impl Fn(Message<'_>) -> Option<T>, found: &mut Vec<T>) -> Result<bool> {
+        let mut buffer = [0; LONGEST];
         let mut complete = true;
         loop {
-            let length = sys::io::read(&self.fd, &mut self.buffer[..])?;
-            for message in Reader(self.buffer.get(..length).unwrap_or_default()) {
+            let length = sys::io::read(&self.fd, &mut buffer)?;
+            for message in Reader(buffer.get(..length).unwrap_or_default()) {
                 complete &= message.flags & INTERRUPTED == 0;
                 match message.kind {
                     DONE => return Ok(complete),

@@ -15,7 +15,7 @@ pub struct Subnet {
 }
 
 impl Subnet {
-    /// 10.231.64.0/20: 4093 instances. Docker takes 172.16.0.0/12, podman 10.88.0.0/16 and up, Kubernetes 10.96.0.0/12
+    /// 10.231.64.0/20: more addresses than a bridge takes instances, which are 1023. Docker takes 172.16.0.0/12, podman 10.88.0.0/16 and up, Kubernetes 10.96.0.0/12
     /// and 10.244.0.0/16, libvirt 192.168.122.0/24, LXC 10.0.3.0/24.
     pub const DEFAULT: Self = Self { first: 0x0ae7_4000, prefix: 20 };
 

@@ -105,9 +105,11 @@ fn packets_with_an_address_that_is_no_instances_do_not_leave_the_bridge() {
 }
 
 #[test]
-fn an_instance_cannot_make_itself_the_hosts_router() {
+fn an_instance_cannot_make_itself_the_router_of_the_host_or_of_others() {
     on_a_host(|_| {
-        let _one = network().prepare(&attachment("one", 2, &[])).expect("a network");
+        let one = network().prepare(&attachment("one", 2, &[])).expect("a network");
+        let accepts = inside(&one, || std::fs::read_to_string("/proc/sys/net/ipv6/conf/eth0/accept_ra"));
+        assert_eq!(accepts.expect("a sysctl of the instance's").trim(), "0");
         let addresses = run("ip -6 address show dev husk0");
         assert_eq!(addresses, "", "without IPv6 there are no router advertisements");
     });

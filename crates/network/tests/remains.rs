@@ -3,8 +3,11 @@
 mod ground;
 
 use std::fs;
+use std::net::Ipv4Addr;
 
-use ground::{HOST, address, attachment, await_same, demand_same, dump, network, on_a_host, run, tcp};
+use ground::{
+    HOST, OUTSIDE, address, attachment, await_same, demand_same, dump, network, on_a_host, run, tcp,
+};
 use network::{Network, Settings};
 
 const FORWARD: &str = "/proc/sys/net/ipv4/ip_forward";
@@ -139,6 +142,41 @@ fn what_is_not_husks_is_left_alone() {
         );
         network.sweep(&[]).expect("swept");
         demand_same(&before, &dump());
+    });
+}
+
+#[test]
+fn rules_that_were_flushed_are_made_again_and_a_failure_costs_no_other_instance() {
+    on_a_host(|host| {
+        let mut network = network();
+        let web = network.prepare(&attachment("web", 2, &[])).expect("a network");
+        run("nft flush ruleset");
+        assert!(tcp(&web, &host.outside, 80, (OUTSIDE, 80)).is_err());
+        // All but the ports is made, and then there is an address in use.
+        network.prepare(&attachment("two", 2, &[])).expect_err("it is in use");
+        assert!(tcp(&web, &host.outside, 80, (OUTSIDE, 80)).is_ok());
+        run("ip link set husk0 down");
+        let _two = network.prepare(&attachment("two", 3, &[])).expect("a network");
+        assert!(tcp(&web, &host.outside, 80, (OUTSIDE, 80)).is_ok());
+    });
+}
+
+#[test]
+fn a_bridge_of_an_earlier_subnet_is_refused_while_it_is_used_and_then_swept() {
+    on_a_host(|_| {
+        let before = dump();
+        let held = network().prepare(&attachment("web", 2, &[])).expect("a network");
+        let other = Settings { subnet: "10.231.128.0/24".parse().expect("a subnet"), ..Settings::default() };
+        let mut network = Network::open(other).expect("sockets");
+        let mut two = attachment("two", 2, &[]);
+        two.address = Ipv4Addr::new(10, 231, 128, 2);
+        let web = [attachment("web", 2, &[]).name];
+        network.sweep(&web).expect("it is alive");
+        network.prepare(&two).expect_err("the bridge has another address");
+        drop(held);
+        network.sweep(&[]).expect("swept");
+        demand_same(&before, &dump());
+        network.prepare(&two).expect("a network");
     });
 }
 

@@ -17,7 +17,7 @@ use crate::log::Log;
 use crate::machine::Machine;
 use crate::outlet::Outlet;
 use crate::poll::Source;
-use crate::server::{Server, kin};
+use crate::server::Server;
 use crate::session::{Label, Session, Terms};
 use crate::supervise::LAST_WORDS;
 use crate::timers::{Due, MILLISECOND, now};
@@ -148,12 +148,13 @@ impl Server {
         }
         self.stop();
         self.timers.set(Due::End, &mut self.end, Some(now() + LAST_WORDS));
-        let rest: Vec<Key> = self.sessions.iter().map(|(other, _)| other).collect();
-        for other in rest {
-            if let Some(session) = self.sessions.get_mut(other).filter(|session| session.exit.is_none()) {
+        let others = self.sessions.iter().filter(|(_, session)| session.exit.is_none());
+        let others: Vec<Key> = others.map(|(other, _)| other).collect();
+        for other in others {
+            if let Some(session) = self.sessions.get_mut(other) {
                 session.killed_by.get_or_insert("shutdown");
-                session.kill_tree(kin!(self));
             }
+            self.doom(other);
         }
     }
 }

@@ -41,6 +41,7 @@ mod processes;
 mod recover;
 mod requests;
 mod ring;
+mod round;
 mod server;
 mod session;
 mod settings;

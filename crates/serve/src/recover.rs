@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use sys::children::{Ended, How};
+use sys::children::Ended;
 use sys::clone::Child;
 use sys::event::epoll::EventFlags;
 use sys::fd::OwnedFd;
@@ -102,16 +102,12 @@ impl Server {
     /// Notes the end of a predecessor's exec.
     pub(crate) fn end_orphan(&mut self, found: Key, end: End, error: Option<&'static str>) {
         let Some(session) = self.sessions.get_mut(found) else { return };
-        let how = match end {
-            End::Code(code) => How::Code(code),
-            End::Signal(number) => How::Signal(number),
-        };
-        session.note_end(Ended { how, user_ms: 0, system_ms: 0, max_rss_kb: 0 }, now());
+        session.note_end(Ended { how: end, user_ms: 0, system_ms: 0, max_rss_kb: 0 }, now());
         if let Some(exit) = &mut session.exit {
             exit.error = error;
         }
         self.orphaned.remove(session.pid.as_raw_pid());
-        self.has_ended(found);
+        self.ending.push(found);
     }
 
     /// A process that was not ours has been reaped by somebody above.

@@ -86,6 +86,11 @@ pub struct Server {
     pub(crate) main_pid: Option<Pid>,
     /// What the machine was told.
     pub(crate) watch: Watch,
+    /// Sessions whose processes have ended in this round, which nobody has been told.
+    pub(crate) ending: Vec<Key>,
+    /// Sessions whose trees are to be asked to end in this round, and those whose are to be killed.
+    pub(crate) asked: Vec<Key>,
+    pub(crate) doomed: Vec<Key>,
     /// Everything is to end.
     pub(crate) is_stopping: bool,
     /// When it ends at the latest.
@@ -150,6 +155,9 @@ impl Server {
             main: None,
             main_pid: None,
             watch: Watch::Off,
+            ending: Vec::new(),
+            asked: Vec::new(),
+            doomed: Vec::new(),
             is_stopping: false,
             end: None,
             orphans,
@@ -179,6 +187,8 @@ impl Server {
                     return Ok(());
                 }
             }
+            // Before the time is up for any of them.
+            self.settle_ends(machine);
             let now = now();
             while let Some(due) = self.timers.expired(now) {
                 match due {
@@ -188,9 +198,14 @@ impl Server {
                     Due::End => return Ok(()),
                 }
             }
+            self.settle_ends(machine);
             // Before anybody is told that orphans are watched.
             self.settle_watch(machine);
             self.flush(machine);
+            // Clients that go may take trees along, and what becomes of these may be told to others.
+            while self.end_trees() {
+                self.flush(machine);
+            }
             if self.is_stopping && self.is_finished() {
                 return Ok(());
             }
@@ -201,11 +216,11 @@ impl Server {
         match source {
             Source::Listener(number) => self.accept(number as usize, machine),
             Source::Connection(key) => self.connection_is_ready(key, flags, machine),
-            Source::Process(key) => self.process_has_ended(key, machine),
+            Source::Process(key) => self.process_is_ready(key),
             Source::Stdout(key) => self.output_is_ready(key, 0, flags),
             Source::Stderr(key) => self.output_is_ready(key, 1, flags),
             Source::Stdin(key) => self.input_is_ready(key),
-            Source::Signals => self.reap_children(machine),
+            Source::Signals => self.reap_children(),
             Source::Machine => return self.hear(machine),
             Source::Dial => self.dial_is_ready(),
         }
@@ -251,24 +266,17 @@ impl Server {
     }
 
     /// Children that have ended: commands, and orphans that have become ours.
-    fn reap_children(&mut self, machine: &mut dyn Machine) {
+    fn reap_children(&mut self) {
         let Some(signals) = &self.orphans else { return };
         // However many have ended, one SIGCHLD is pending at most.
         if !matches!(sys::signals::next(signals.as_fd()), Ok(Some(_))) {
             // A descriptor that is ready and cannot be read would be ready for ever.
             let _ = sys::signals::take(SignalSet::EMPTY.with(SIGCHLD));
         }
-        while let Ok(Some(pid)) = sys::children::any_ended() {
+        while let Ok(Some((pid, ended))) = sys::children::any_ended() {
             match self.leaders.get(pid) {
-                Some(found) => self.process_has_ended(found, machine),
-                None => match sys::children::reap(pid) {
-                    Ok(end) => self.orphan_was_reaped(pid, end),
-                    Err(_) => break,
-                },
-            }
-            if self.leaders.contains(pid) {
-                // It cannot be reaped: rather than be asked for ever, it is left to its pidfd.
-                break;
+                Some(found) => self.process_has_ended(found, ended),
+                None => self.orphan_was_reaped(pid, ended.how),
             }
         }
     }

@@ -2,18 +2,17 @@
 
 use alloc::format;
 
+use sys::children::Ended;
 use sys::event::epoll::EventFlags;
 use wire::{OnLimit, answer};
 
 use crate::connection::Manner;
 use crate::key::Key;
-use crate::machine::Machine;
 use crate::ordered::hash;
-use crate::outlet::{Outlet, Read};
-use crate::server::{Server, kin};
+use crate::outlet::Read;
+use crate::server::Server;
 use crate::session::Remains;
 use crate::timers::{Due, Instant, MILLISECOND, now};
-use crate::tree::Root;
 use crate::watcher::Wants;
 
 /// How many ended execs are remembered.
@@ -79,52 +78,24 @@ impl Server {
         matches!(read, Read::Some | Read::Limit)
     }
 
-    /// A command's process has ended. What it wrote is still in its pipes.
-    pub(crate) fn process_has_ended(&mut self, found: Key, machine: &mut dyn Machine) {
-        let now = now();
+    /// A command's pidfd says that its process has ended, which is known already where that was reaped as one of all
+    /// children.
+    pub(crate) fn process_is_ready(&mut self, found: Key) {
         let Some(session) = self.sessions.get_mut(found) else { return };
         if session.is_orphan {
             return self.orphan_has_ended(found);
         }
-        if !session.reap(now) {
-            return;
+        if let Some(ended) = session.reap() {
+            self.process_has_ended(found, ended);
         }
-        self.leaders.remove(session.pid.as_raw_pid());
-        if self.main == Some(found) {
-            self.main_has_ended(found, machine);
-        }
-        self.has_ended(found);
     }
 
-    /// What follows the end of a process.
-    pub(crate) fn has_ended(&mut self, found: Key) {
-        let (now, kin) = (now(), kin!(self));
+    /// A command's process has been reaped. What it wrote is still in its pipes.
+    pub(crate) fn process_has_ended(&mut self, found: Key, ended: Ended) {
         let Some(session) = self.sessions.get_mut(found) else { return };
-        if let (Some(journal), Some(slot)) = (&mut self.journal, session.slot.take()) {
-            journal.clear(slot);
-        }
-        // What was to be ended together with it is gone, or still has its time.
-        if session.kill_at.is_some() && !session.has_descendants(kin) {
-            session.kill_at = None;
-        }
-        self.drain(found);
-        let Some(session) = self.sessions.get_mut(found) else { return };
-        session.outlets.iter_mut().for_each(Outlet::set_barrier);
-        if session.outlets.iter().any(|outlet| !outlet.is_closed()) {
-            // Only who knows more than the base protocol is told.
-            if (session.is_named || !self.subscribers.is_empty())
-                && let Some(exit) = &mut session.exit
-            {
-                let root = Root { pid: session.pid, is_held: false, mark: session.mark, kin: kin!(self) };
-                exit.left = crate::tree::members(root).len() as u64;
-            }
-        }
-        self.schedule(found);
-        self.announce_exit(found);
-        self.advance(found);
-        if self.is_stopping && self.leaders.is_empty() && self.end.is_none() {
-            self.timers.set(Due::End, &mut self.end, Some(now + LAST_WORDS));
-        }
+        (session.ended, session.pidfd) = (Some(ended), None);
+        self.leaders.remove(session.pid.as_raw_pid());
+        self.ending.push(found);
     }
 
     /// Lets everybody who follows a session have what there is, and reads on where that made room.
@@ -199,8 +170,9 @@ impl Server {
         let Some(session) = self.sessions.get_mut(found) else { return };
         if passed(session.kill_at) {
             session.kill_at = None;
-            session.kill_tree(kin!(self));
+            self.doom(found);
         }
+        let Some(session) = self.sessions.get_mut(found) else { return };
         if passed(session.linger_until) {
             session.linger_until = None;
             // If this process had to wait for a processor, something may have come that it has not seen yet.
@@ -241,7 +213,7 @@ impl Server {
     /// Asks a command and all that descends from it to end, and sees to it that it does.
     pub(crate) fn end_tree(&mut self, found: Key) {
         let Some(session) = self.sessions.get_mut(found) else { return };
-        session.signal_tree(kin!(self), session.terms.kill_signal.get());
+        self.asked.push(found);
         session.kill_at = Some(now() + session.terms.grace);
         self.schedule(found);
     }

@@ -11,6 +11,9 @@ use oci::profile::{Confinement, Network};
 
 use crate::help::Topic;
 use crate::options::{Description, Name, OPTIONS};
+use crate::verbs::near::near;
+use crate::verbs::said::{Given, Said, wrong};
+use crate::verbs::table::{Verb, verbs};
 
 /// What is asked for.
 #[derive(Debug)]
@@ -19,6 +22,8 @@ pub enum Command {
     Run(Box<Run>),
     /// `husk plan`
     Plan(PathBuf),
+    /// A verb of the table.
+    Verb(Box<Said>),
     /// `husk help`
     Help(Topic),
     /// `husk version`
@@ -38,6 +43,8 @@ pub struct Run {
     pub id: Option<String>,
     pub record: Record,
     pub action: Action,
+    /// An option that only instances have.
+    of_instance: Option<&'static str>,
 }
 
 /// What becomes of changes to the root file system.
@@ -85,50 +92,55 @@ pub enum Action {
 /// Understands this process's command line.
 pub fn parse() -> Result<Command, Failure> {
     let mut parser = lexopt::Parser::from_env();
-    let first = parser.next().map_err(wrong)?;
-    let verb = match first {
-        None => return Err(Failure::ours("no command").hint(Some("husk help"))),
-        Some(Arg::Long("help") | Arg::Short('h')) => return Ok(Command::Help(Topic::Husk)),
-        Some(Arg::Long("version") | Arg::Short('V')) => return Ok(Command::Version),
-        Some(Arg::Value(verb)) => verb,
-        Some(other) => {
-            return Err(Failure::ours(other.unexpected().to_string()).hint(Some("husk help")));
+    let mut options = Given::default();
+    let ours = |failure: Failure| failure.of_verb("");
+    let word = loop {
+        match parser.next().map_err(wrong).map_err(ours)? {
+            None => return Err(ours(Failure::usage("no command"))),
+            Some(Arg::Long("help") | Arg::Short('h')) => return Ok(Command::Help(Topic::Husk)),
+            Some(Arg::Long("version") | Arg::Short('V')) => return Ok(Command::Version),
+            Some(Arg::Value(word)) => break word,
+            Some(other) => match options.connection_row(&other) {
+                Some(row) => options.take(row, &mut parser).map_err(ours)?,
+                None => return Err(ours(Failure::usage(other.unexpected().to_string()))),
+            },
         }
     };
-    match verb.as_bytes() {
-        b"run" => run(&mut parser),
-        b"plan" => plan(&mut parser),
-        b"help" => help(&mut parser),
-        b"version" => Ok(Command::Version),
-        _ => Err(Failure::ours(format!("{}: no such command", verb.display())).hint(Some("husk help"))),
+    let Some(verb) = word.to_str().and_then(Verb::named) else {
+        let hint = near(&word.to_string_lossy(), verbs().map(|verb| verb.name));
+        let unknown = ours(Failure::usage(format!("{}: no such command", word.display())));
+        return Err(match hint {
+            Some(near) => unknown.hint(Some(format!("did you mean {near}? husk help lists them"))),
+            None => unknown,
+        });
+    };
+    if verb.name == "run" {
+        return run(&mut parser, options);
+    }
+    let said = Said::parse(verb, options, &mut parser).map_err(|failure| failure.of_verb(verb.name))?;
+    let Some(said) = said else { return Ok(Command::Help(Topic::Verb(verb))) };
+    match verb.name {
+        "version" => Ok(Command::Version),
+        "help" => help(&said),
+        "plan" => Ok(Command::Plan(said.words.into_iter().next().unwrap_or_default().into())),
+        _ => Ok(Command::Verb(Box::new(said))),
     }
 }
 
-fn help(parser: &mut lexopt::Parser) -> Result<Command, Failure> {
-    match parser.next().map_err(wrong)? {
+fn help(said: &Said) -> Result<Command, Failure> {
+    match said.words.first() {
         None => Ok(Command::Help(Topic::Husk)),
-        Some(Arg::Value(topic)) if topic == "run" => Ok(Command::Help(Topic::Run)),
-        Some(_) => Err(Failure::ours("help: there is help on run only").hint(Some("husk help"))),
+        Some(word) => match word.to_str().and_then(Verb::named) {
+            Some(verb) => Ok(Command::Help(Topic::Verb(verb))),
+            None => Err(Failure::usage(format!("help {}: no such command", word.display())).of_verb("")),
+        },
     }
-}
-
-fn plan(parser: &mut lexopt::Parser) -> Result<Command, Failure> {
-    let takes =
-        || Failure::ours("plan: takes one argument, a bundle or a config.json").hint(Some("husk help"));
-    let Some(Arg::Value(bundle)) = parser.next().map_err(wrong)? else { return Err(takes()) };
-    match parser.next().map_err(wrong)? {
-        None => Ok(Command::Plan(PathBuf::from(bundle))),
-        Some(_) => Err(takes()),
-    }
-}
-
-fn wrong(error: lexopt::Error) -> Failure {
-    Failure::usage(error.to_string())
 }
 
 /// Options come before ROOTFS or `--`; what follows is the command's, untouched.
-fn run(parser: &mut lexopt::Parser) -> Result<Command, Failure> {
+fn run(parser: &mut lexopt::Parser, mut connection: Given) -> Result<Command, Failure> {
     let mut run = Box::<Run>::default();
+    let mut given = Vec::new();
     loop {
         // lexopt swallows `--`; whether it was there decides what the first word is.
         let separated = parser.try_raw_args().is_some_and(|rest| rest.peek() == Some(OsStr::new("--")));
@@ -138,19 +150,70 @@ fn run(parser: &mut lexopt::Parser) -> Result<Command, Failure> {
             Arg::Short(short) => OPTIONS.iter().find(|option| option.short == Some(*short)),
             Arg::Value(word) => {
                 let word = word.clone();
+                if !separated && !is_path(&word) {
+                    return of_instance(word, given, connection, parser);
+                }
                 return positional(*run, word, separated, parser).map(|run| Command::Run(Box::new(run)));
             }
         };
         let Some(option) = described else {
-            return Err(Failure::usage(format!("{}", argument.unexpected())));
+            match connection.connection_row(&argument) {
+                Some(row) => connection.take(row, parser)?,
+                None => return Err(Failure::usage(format!("{}", argument.unexpected()))),
+            }
+            continue;
         };
         if option.name == Name::Help {
             return Ok(Command::Help(Topic::Run));
         }
         let value = option.value.map(|_| parser.value().map_err(wrong)).transpose()?;
+        given.push((option, value.clone()));
         take(&mut run, option, value)?;
     }
     Err(Failure::usage("run: no command"))
+}
+
+/// Whether a word is a root file system, and not the name of an instance.
+fn is_path(word: &OsStr) -> bool {
+    matches!(word.as_bytes().first(), Some(b'/' | b'.'))
+}
+
+/// Options of `husk run` that are not for a container without a daemon, or for both.
+const OF_INSTANCE: [Name; 6] =
+    [Name::Terminal, Name::Interactive, Name::Detach, Name::Exclusive, Name::FreezeOthers, Name::DetachKeys];
+const OF_INSTANCE_ALONE: [Name; 3] = [Name::Exclusive, Name::FreezeOthers, Name::DetachKeys];
+
+/// Whether an option of `husk run` is one for instances.
+#[cfg(test)]
+pub fn is_of_instance(long: &str) -> bool {
+    OPTIONS.iter().any(|option| option.long == long && OF_INSTANCE.contains(&option.name))
+}
+
+/// `husk run NAME`
+fn of_instance(
+    word: OsString,
+    given: Vec<(&'static Description, Option<OsString>)>,
+    mut options: Given,
+    parser: &mut lexopt::Parser,
+) -> Result<Command, Failure> {
+    let Some(verb) = Verb::named("run") else { unreachable!("it is in the table") };
+    for (option, value) in given {
+        if !OF_INSTANCE.contains(&option.name) {
+            let what =
+                format!("--{}: an instance has what it was given by husk new and husk set", option.long);
+            let hint = format!(
+                "husk set {} --{} …; a root file system starts with / or .",
+                word.display(),
+                option.long
+            );
+            return Err(Failure::ours(what).hint(Some(hint)));
+        }
+        options.add(option.long, value.as_deref().and_then(OsStr::to_str).unwrap_or_default());
+    }
+    let rest = parser.raw_args().map_err(wrong)?;
+    let dashes = usize::from(rest.peek() == Some(OsStr::new("--")));
+    let command = rest.skip(dashes).collect();
+    Ok(Command::Verb(Box::new(Said::new(verb, options, vec![word], command))))
 }
 
 fn positional(
@@ -160,19 +223,18 @@ fn positional(
     parser: &mut lexopt::Parser,
 ) -> Result<Run, Failure> {
     let mut rest = parser.raw_args().map_err(wrong)?;
-    let is_path = |word: &OsStr| matches!(word.as_bytes().first(), Some(b'/' | b'.'));
     if separated {
         run.options.command.push(word);
-    } else if is_path(&word) {
+    } else {
         run.rootfs = Some(PathBuf::from(word));
         if rest.peek() == Some(OsStr::new("--")) {
             rest.next();
         }
-    } else {
-        let what = format!("{}: a root file system starts with / or .", word.display());
-        return Err(Failure::ours(what).hint(Some("without one: husk run -- COMMAND")));
     }
     run.options.command.extend(rest);
+    if let Some(long) = run.of_instance {
+        return Err(Failure::usage(format!("--{long}: is for instances, and a path or -- is none")));
+    }
     match run.options.command.is_empty() {
         true => Err(Failure::usage("run: no command")),
         false => Ok(run),
@@ -180,6 +242,9 @@ fn positional(
 }
 
 fn take(run: &mut Run, option: &Description, value: Option<OsString>) -> Result<(), Failure> {
+    if OF_INSTANCE_ALONE.contains(&option.name) {
+        run.of_instance = Some(option.long);
+    }
     let value = value.unwrap_or_default();
     let options = &mut run.options;
     if option.name == Name::Env {

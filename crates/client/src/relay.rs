@@ -1,19 +1,23 @@
 //! From an exec's streams to our own and back: one poll(2), and nothing that blocks beside it. A reader of ours that
 //! stops makes the command stop.
 
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use husk_client::{Client, Error, Event, Running, Scope, Stream, Until};
 use sys::Errno;
 use sys::event::{PollFd, PollFlags, poll};
 use sys::fd::{AsFd, BorrowedFd, OwnedFd};
 use sys::signals::{SignalSet, block, descriptor, next};
 use sys::standard::{error, input, output};
+use wire::Scope;
+use wire::answer::Stream;
 
-use super::{Failure, Outcome, screen};
-use crate::message::Part::Text;
-use crate::message::complain;
+use crate::client::{Client, Until};
+use crate::error::Error;
+use crate::event::{Event, Exit};
+use crate::keys::Keys;
+use crate::running::Running;
+use crate::screen;
 
 const SIGHUP: i32 = 1;
 const SIGINT: i32 = 2;
@@ -21,16 +25,29 @@ const SIGQUIT: i32 = 3;
 const SIGPIPE: i32 = 13;
 const SIGTERM: i32 = 15;
 const SIGWINCH: i32 = 28;
-/// What a shell says of a program that its reader has left alone: 128 and SIGPIPE.
-const NO_READER: u8 = 141;
 /// What is written at once: a pipe that is ready takes so much without blocking (PIPE_BUF of pipe(7)).
 const PIECE: usize = 4096;
 
 /// Whether our standard input is passed on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Input {
+    /// It is not.
     None,
+    /// It is, until its end.
     Open,
+}
+
+/// How it came that an exec is not followed any more.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum End {
+    /// Its process has ended.
+    Exit(Exit),
+    /// What was asked for has been shown.
+    Reached,
+    /// Nobody reads what it writes.
+    NoReader,
+    /// The keys were pressed that let go of it.
+    LetGo,
 }
 
 /// Until when an exec is followed.
@@ -48,16 +65,20 @@ pub enum Goal {
 pub struct Signals(Option<OwnedFd>);
 
 impl Signals {
-    /// Takes them.
-    pub fn take() -> Result<Self, Failure> {
+    /// Takes them, from now on until the end of the program.
+    ///
+    /// # Errors
+    /// [`Error::Lost`]: no descriptor could be made.
+    pub fn take() -> Result<Self, Error> {
         let passed = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGWINCH];
         let set = passed.into_iter().fold(SignalSet::EMPTY, SignalSet::with);
         // SIGPIPE is held back for good: a write says the same.
         let made = block(set.with(SIGPIPE)).and_then(|_| descriptor(set));
-        made.map(|fd| Self(Some(fd))).map_err(|why| Error::Lost { during: "signalfd", why: Some(why) }.into())
+        made.map(|fd| Self(Some(fd))).map_err(|why| Error::Lost { during: "signalfd", why: Some(why) })
     }
 
     /// Leaves them as they are.
+    #[must_use]
     pub const fn none() -> Self {
         Self(None)
     }
@@ -65,11 +86,22 @@ impl Signals {
 
 /// An exec that is followed.
 pub struct Relay<'c> {
+    /// The connection.
     pub client: &'c mut Client,
+    /// Which exec.
     pub running: Running,
+    /// Signals that are passed on to it.
     pub signals: Signals,
+    /// Whom of it they are for.
+    pub scope: Scope,
+    /// Whether it gets our standard input.
     pub input: Input,
+    /// What lets go of it, where it gets keys.
+    pub keys: Keys,
+    /// Until when it is followed.
     pub goal: Goal,
+    /// Is told what else there is to say, in a line.
+    pub notice: &'c mut dyn FnMut(&str),
 }
 
 /// Bytes on their way to one of our streams.
@@ -80,8 +112,11 @@ struct Pending {
 }
 
 impl Relay<'_> {
-    /// Follows it to its end; its exit code.
-    pub fn run(mut self) -> Outcome {
+    /// Follows it to its end.
+    ///
+    /// # Errors
+    /// Those of the connection, and of our own streams.
+    pub fn run(mut self) -> Result<End, Error> {
         let mut pending: Option<Pending> = None;
         let mut at = [0u64; 2];
         loop {
@@ -100,20 +135,23 @@ impl Relay<'_> {
                     Event::Gap { stream, from, to } => {
                         let number = usize::from(stream == Stream::Stderr);
                         at[number] = to;
-                        let missing = (to - from).to_string();
-                        complain(&[Text("minit: "), Text(&missing), Text(" bytes are not kept any more\n")]);
+                        let mut missing: String = to.saturating_sub(from).to_string();
+                        missing.push_str(" bytes are not kept any more");
+                        (self.notice)(&missing);
                     }
-                    Event::Timeout { text, .. } => complain(&[Text("minit: "), Text(&text), Text("\n")]),
+                    Event::Timeout { text, .. } => (self.notice)(&text),
                     Event::InputRefused { .. } => self.input = Input::None,
-                    Event::Exit(exit) => return Ok(exit.code),
+                    Event::Exit(exit) => return Ok(End::Exit(exit)),
                     Event::Eof { .. } | Event::InputTaken => {}
                 }
             }
             if pending.is_none() && (self.has_reached(at) || self.running.is_over(self.client)) {
-                return Ok(0);
+                return Ok(End::Reached);
             }
-            if pending.is_some() || !self.client.receive(Until::in_ms(0))? {
-                self.wait(&mut pending)?;
+            if (pending.is_some() || !self.client.receive(Until::in_ms(0))?)
+                && let Some(end) = self.wait(&mut pending)?
+            {
+                return Ok(end);
             }
         }
     }
@@ -123,8 +161,8 @@ impl Relay<'_> {
     }
 
     /// Waits until something can be done, and does it.
-    fn wait(&mut self, pending: &mut Option<Pending>) -> Result<(), Failure> {
-        let reads = self.input == Input::Open && self.running.room(self.client) >= PIECE;
+    fn wait(&mut self, pending: &mut Option<Pending>) -> Result<Option<End>, Error> {
+        let reads = self.input == Input::Open && self.running.room(self.client) >= PIECE + self.keys.held();
         let nothing = PollFlags::empty();
         // Entries that are not wanted ask for nothing; who has hung up is told all the same, so they are left out.
         let writes = pending.as_ref().map(|pending| pending.to);
@@ -146,7 +184,7 @@ impl Relay<'_> {
         }
         match poll(&mut asked, None) {
             Ok(_) | Err(Errno::INTR) => {}
-            Err(why) => return Err(Error::Lost { during: "poll", why: Some(why) }.into()),
+            Err(why) => return Err(Error::Lost { during: "poll", why: Some(why) }),
         }
         let [_, from_signals, from_input, to_output] =
             fds.map(|place| place.and_then(|place| asked.get(place)).map_or(nothing, PollFd::revents));
@@ -154,37 +192,39 @@ impl Relay<'_> {
         if !from_signals.is_empty() {
             self.pass_signals()?;
         }
-        if !to_output.is_empty() {
-            write(pending)?;
+        if !to_output.is_empty() && write(pending)? == Written::NoReader {
+            return Ok(Some(End::NoReader));
         }
         if !from_input.is_empty() {
-            self.pass_input()?;
+            return self.pass_input();
         }
-        Ok(())
+        Ok(None)
     }
 
-    fn pass_signals(&mut self) -> Result<(), Failure> {
+    fn pass_signals(&mut self) -> Result<(), Error> {
         while let Some(Ok(Some(signal))) = self.signals.0.as_ref().map(next) {
             let done = match (signal.number, screen::size()) {
                 (SIGWINCH, Some((rows, cols))) => self.running.resize(self.client, rows, cols),
                 (SIGWINCH, None) => Ok(()),
-                (number, _) => self.running.kill(self.client, &number.to_string(), Scope::Group),
+                (number, _) => self.running.kill(self.client, &number.to_string(), self.scope),
             };
             // It has ended, or has no terminal: its exit says what there is to say.
             if let Err(error) = done
                 && !matches!(error, Error::Refused { .. })
             {
-                return Err(error.into());
+                return Err(error);
             }
         }
         Ok(())
     }
 
-    fn pass_input(&mut self) -> Result<(), Failure> {
+    fn pass_input(&mut self) -> Result<Option<End>, Error> {
         let mut bytes = [0u8; PIECE];
         match sys::io::read(input(), &mut bytes[..]) {
             Ok(count) if count > 0 => {
-                self.running.write(self.client, bytes.get(..count).unwrap_or_default())?;
+                let (bytes, let_go) = self.keys.pass(bytes.get(..count).unwrap_or_default());
+                self.running.write(self.client, &bytes)?;
+                return Ok(let_go.then_some(End::LetGo));
             }
             Err(Errno::INTR | Errno::AGAIN) => {}
             // EIO: the terminal has hung up.
@@ -192,25 +232,32 @@ impl Relay<'_> {
                 self.input = Input::None;
                 match self.running.close_input(self.client) {
                     Ok(()) | Err(Error::Refused { .. }) => {}
-                    Err(error) => return Err(error.into()),
+                    Err(error) => return Err(error),
                 }
             }
         }
-        Ok(())
+        Ok(None)
     }
 }
 
-fn write(pending: &mut Option<Pending>) -> Result<(), Failure> {
-    let Some(part) = pending else { return Ok(()) };
+/// Whether somebody reads.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Written {
+    Some,
+    NoReader,
+}
+
+fn write(pending: &mut Option<Pending>) -> Result<Written, Error> {
+    let Some(part) = pending else { return Ok(Written::Some) };
     let end = part.bytes.len().min(part.written + PIECE);
     match sys::io::write(part.to, part.bytes.get(part.written..end).unwrap_or_default()) {
         Ok(count) => part.written += count,
         Err(Errno::INTR | Errno::AGAIN) => {}
-        Err(Errno::PIPE) => return Err(Failure::Answered(NO_READER)),
-        Err(why) => return Err(Error::Lost { during: "write", why: Some(why) }.into()),
+        Err(Errno::PIPE) => return Ok(Written::NoReader),
+        Err(why) => return Err(Error::Lost { during: "write", why: Some(why) }),
     }
     if part.written == part.bytes.len() {
         *pending = None;
     }
-    Ok(())
+    Ok(Written::Some)
 }
