@@ -8,7 +8,7 @@ use crate::workspace::Workspace;
 use crate::{Result, build, run};
 
 /// The modules that the machines can load; what they need is added.
-const MODULES: &[&str] = &["virtio_pci", "virtio_net", "virtio_blk", "vmw_vsock_virtio_transport"];
+const MODULES: &[&str] = &["virtio_pci", "virtio_net", "virtio_blk", "vmw_vsock_virtio_transport", "overlay"];
 
 /// The device of a virtual socket as a program of the host, which QEMU by itself does not have without /dev/vhost-vsock.
 const VSOCK: (&str, &str) = ("vhost-device-vsock", "0.3.0");
@@ -36,6 +36,37 @@ pub fn prepare(workspace: &Workspace) -> Result<()> {
         println!("{variable}={}", program(workspace, package)?.display());
     }
     println!("VSOCK={}", vsock_device(workspace)?.display());
+    Ok(())
+}
+
+/// The system that runs as an instance: Debian with systemd, without what only people read.
+const SYSTEM: [&str; 8] = [
+    "--quiet",
+    "--variant=minbase",
+    "--include=systemd,systemd-sysv",
+    "--dpkgopt=path-exclude=/usr/share/doc/*",
+    "--dpkgopt=path-exclude=/usr/share/man/*",
+    "--dpkgopt=path-exclude=/usr/share/info/*",
+    "--dpkgopt=path-exclude=/usr/share/locale/*",
+    "bookworm",
+];
+
+/// What tests/systems needs besides: a Debian as an archive, made once, and the programs that keep instances.
+pub fn prepare_systems(workspace: &Workspace) -> Result<()> {
+    let _held = workspace.hold_testbed()?;
+    let archive = workspace.testbed().join("debian.tar");
+    if !archive.exists() {
+        // A run that is ended in the middle leaves no archive under its name.
+        let half = workspace.testbed().join("half.tar");
+        let mut make = run::command("mmdebstrap", SYSTEM);
+        make.arg(&half);
+        run::output(make)?;
+        fs::rename(&half, &archive).map_err(|why| format!("rename {}: {why}", half.display()))?;
+    }
+    println!("DEBIAN={}", archive.display());
+    for (variable, package) in [("HUSK", "husk"), ("HUSKD", "huskd"), ("SHIM", "husk-shim")] {
+        println!("{variable}={}", program(workspace, package)?.display());
+    }
     Ok(())
 }
 

@@ -38,7 +38,8 @@ cargo xtask <command>
         [--kernel 6.1|6.12] on another Debian kernel
         [--shell -- CMD]    boots and runs one shell command instead of the suites
         [--console]         prints the guest's console at the end
-  boot                      what tests/boot boots machines from, made and listed
+  boot [systems]            what tests/boot boots machines from, or what tests/systems needs
+                            besides, made and listed
   fuzz [TARGET…]            only the fuzz targets, for longer if asked: cargo xtask fuzz help
   bench [NAME…]             husk run beside its peers and the physical floor: cargo xtask bench help
   man                       writes what manual pages have of husk's table of verbs
@@ -72,7 +73,8 @@ fn dispatch(words: &[String]) -> Result<ExitCode> {
         Some("ci") if words.len() == 1 => ci(&Workspace::read()?),
         Some("dist") if words.len() == 1 => dist::pack(&Workspace::read()?).map(|()| ExitCode::SUCCESS),
         Some("man") if words.len() == 1 => man(&Workspace::read()?),
-        Some("boot") if words.len() == 1 => boot(&Workspace::read()?),
+        Some("boot") if words.len() == 1 => boot(&Workspace::read()?, boot::prepare),
+        Some("boot") if words[1..] == ["systems"] => boot(&Workspace::read()?, boot::prepare_systems),
         Some("bench") => bench::run(&words[1..]),
         Some("fuzz") => fuzz::run(&words[1..]),
         Some("guest") => guest(&Workspace::read()?, &guest::Request::parse(&words[1..])?),
@@ -122,9 +124,9 @@ fn man(workspace: &Workspace) -> Result<ExitCode> {
     run::shown(cargo).map(|()| ExitCode::SUCCESS)
 }
 
-fn boot(workspace: &Workspace) -> Result<ExitCode> {
+fn boot(workspace: &Workspace, prepare: fn(&Workspace) -> Result<()>) -> Result<ExitCode> {
     debian::install()?;
-    boot::prepare(workspace).map(|()| ExitCode::SUCCESS)
+    prepare(workspace).map(|()| ExitCode::SUCCESS)
 }
 
 /// Prints the last line of a test run and turns it into an exit code.

@@ -28,6 +28,11 @@ impl Failure {
         Self { text: text.into(), hint: None, code: 125, kind: Kind::Deed }
     }
 
+    /// What another program of ours has said: the whole line, and the code that goes with it.
+    pub fn told(text: impl Into<String>, code: u8) -> Self {
+        Self::ours(text).with_code(code)
+    }
+
     /// What the standard library says of a file, in the words of errno(3) alone.
     pub fn io(what: impl fmt::Display, error: &std::io::Error) -> Self {
         match error.raw_os_error() {

@@ -24,8 +24,10 @@ pub fn choose(options: &Options, spec: &Spec) -> Result<Option<Profile<'static>>
 }
 
 fn choice(options: &Options) -> Option<&str> {
-    let by_default =
-        if options.confinement == Some(Confinement::Privileged) { "unconfined" } else { "default" };
+    let by_default = match options.confinement {
+        Some(Confinement::Privileged | Confinement::Unrestricted) => "unconfined",
+        Some(Confinement::Default) | None => "default",
+    };
     options.seccomp.as_deref().map_or(Some(by_default), |choice| choice.to_str())
 }
 

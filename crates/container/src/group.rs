@@ -3,7 +3,9 @@
 use std::mem::ManuallyDrop;
 use std::time::Duration;
 
-use cgroup::{Delegated, Group, Hierarchy, Limits, Name, NotDelegated, Owner, Parent, Unavailable};
+use cgroup::{
+    Controllers, Delegated, Group, Hierarchy, Limits, Name, NotDelegated, Owner, Parent, Unavailable,
+};
 use oci::{CgroupView, Privilege};
 use sys::fd::{AsFd, BorrowedFd};
 
@@ -11,6 +13,9 @@ use crate::Failure;
 
 /// How long the end of a killed container's last process is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long processes are waited for to stand still: they do within microseconds, or sleep in the kernel.
+const STILL: Duration = Duration::from_secs(1);
 
 /// Where containers' groups can be made.
 pub enum Place {
@@ -76,6 +81,155 @@ pub fn make(place: Place, id: &str, limits: &Limits) -> Result<Option<Home>, Fai
     Ok(Some(Home { parent: ManuallyDrop::new(parent), group: ManuallyDrop::new(group) }))
 }
 
+/// The groups of an instance, `husk/NAME`: the limits are its, and hold for all that runs in the container. Below it
+/// is `main`, in which the container is born, so that commands that enter it can have groups beside that.
+#[derive(Debug)]
+pub struct Family {
+    parent: Parent,
+    whole: Group,
+    main: Group,
+}
+
+/// Makes the groups of an instance. What a shim that was killed has left of it is ended first.
+///
+/// # Errors
+/// Where a limit is asked for and there is no place for groups, or the kernel refuses one.
+pub fn found(place: Place, instance: &str, limits: &Limits) -> Result<Option<Family>, Failure> {
+    let parent = match place {
+        Place::Below(parent) => parent,
+        Place::Nowhere(_) if *limits == Limits::default() => return Ok(None),
+        Place::Nowhere(failure) => return Err(failure),
+    };
+    let name = name_of(instance)?;
+    // So that what it uses is counted where it is not limited, too.
+    let counted = ["memory", "pids", "cpu", "io"];
+    let counted = counted.into_iter().map(Controllers::named).fold(Controllers::NONE, Controllers::with);
+    parent.enable_available(counted)?;
+    let whole = match parent.create_without_swap(&name, limits.clone()) {
+        Err(error) if error.errno == sys::Errno::EXIST => {
+            remove(&parent, &name)?;
+            parent.create_without_swap(&name, limits.clone())?
+        }
+        other => other?,
+    };
+    let made = parent.child(&name).and_then(|below| {
+        // What is in it may want to share out what it has: the init of an image.
+        below.enable_available(counted)?;
+        let main = Name::new("main").map(|name| Group::create(below.as_fd(), &name));
+        // `main` is a valid name.
+        main.unwrap_or_else(|_| Group::open(below.as_fd(), &name))
+    });
+    match made {
+        Ok(main) => Ok(Some(Family { parent, whole, main })),
+        Err(error) => {
+            let _ = whole.remove(parent.as_fd(), Duration::ZERO);
+            Err(error.into())
+        }
+    }
+}
+
+/// Ends what is left in the groups of an instance whose shim was killed, and removes them. Where there are none,
+/// nothing is done.
+///
+/// # Errors
+/// Where something in it cannot be ended within ten seconds.
+pub fn clear(instance: &str) -> Result<(), Failure> {
+    let found = Name::new("husk").ok().and_then(|name| Parent::existing(&name));
+    let Some(parent) = found else { return Ok(()) };
+    remove(&parent, &name_of(instance)?)
+}
+
+fn remove(parent: &Parent, name: &Name) -> Result<(), Failure> {
+    let group = match Group::open(parent.as_fd(), name) {
+        Ok(group) => group,
+        Err(error) if error.errno == sys::Errno::NOENT => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    // A frozen process dies all the same.
+    group.kill()?;
+    group.remove(parent.as_fd(), PATIENCE).map_err(Failure::from)
+}
+
+/// The group of an instance bears its name. One that could be taken for a file of the kernel's, or for a group of
+/// `husk run` (which the next one removes), gets a prefix; a plus sign is in no instance's name.
+fn name_of(instance: &str) -> Result<Name, Failure> {
+    const PREFIX: &str = "instance-";
+    let taken = instance.starts_with("run-") || instance.starts_with(PREFIX);
+    match Name::new(instance) {
+        Ok(name) if !taken => Ok(name),
+        _ => Name::new(&format!("{PREFIX}{}", instance.replace('.', "+")))
+            .map_err(|error| Failure::ours(error.to_string())),
+    }
+}
+
+impl Family {
+    /// The directory that the container is born into.
+    #[must_use]
+    pub fn directory(&self) -> BorrowedFd<'_> {
+        self.main.as_fd()
+    }
+
+    /// The group with the limits, once more.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn whole(&self) -> Result<Group, Failure> {
+        Group::open(self.parent.as_fd(), self.whole.name()).map_err(Failure::from)
+    }
+
+    /// Where the groups of commands go that enter the container.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn below(&self) -> Result<Parent, Failure> {
+        self.parent.child(self.whole.name()).map_err(Failure::from)
+    }
+
+    /// Stops all that runs in the container, and waits until it stands still; where something does not, it is let go
+    /// on.
+    ///
+    /// # Errors
+    /// Where it does not stand still in time.
+    pub fn freeze(&self) -> Result<(), Failure> {
+        self.whole.freeze(STILL).map_err(|error| {
+            let _ = self.whole.thaw(Duration::ZERO);
+            error.into()
+        })
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Errors
+    /// Where it is still kept from running after a while, by a group above.
+    pub fn thaw(&self) -> Result<(), Failure> {
+        self.whole.thaw(STILL).map_err(Failure::from)
+    }
+
+    /// Whether it stands still, whoever has stopped it.
+    #[must_use]
+    pub fn is_frozen(&self) -> bool {
+        self.whole.events().is_ok_and(|events| events.frozen)
+    }
+
+    /// Kills all that runs in the container.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn kill(&self) -> Result<(), Failure> {
+        self.whole.kill().map_err(Failure::from)
+    }
+
+    /// Removes the groups, with what still runs in them.
+    ///
+    /// # Errors
+    /// Where something in it cannot be ended within ten seconds.
+    pub fn leave(self) -> Result<(), Failure> {
+        // Descriptors of groups that go do not keep them; `main` and those of commands are removed with it.
+        self.whole.kill()?;
+        self.whole.remove(self.parent.as_fd(), PATIENCE).map_err(Failure::from)
+    }
+}
+
 impl Home {
     /// The directory that the container is born into.
     pub fn directory(&self) -> BorrowedFd<'_> {
@@ -101,5 +255,21 @@ impl Home {
     pub fn leave(self) -> Result<(), Failure> {
         let Self { parent, group } = self;
         group.remove(parent.as_fd(), PATIENCE).map_err(Failure::from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_instance_has_a_group_of_its_own() {
+        let name = |instance| name_of(instance).unwrap().as_str().to_owned();
+        assert_eq!(name("web-1"), "web-1");
+        assert_eq!(name("cpu.max"), "instance-cpu+max");
+        assert_eq!(name("run-x-1-2"), "instance-run-x-1-2");
+        assert_eq!(name("instance-run-x-1-2"), "instance-instance-run-x-1-2");
+        assert_eq!(name("a..b"), "instance-a++b");
+        assert!(Owner::keeps(&name("run-x-1-2")));
     }
 }

@@ -25,6 +25,8 @@ pub struct Maps {
 enum Writer {
     /// Oneself: a single id, one's own.
     Own,
+    /// Root: whatever it likes.
+    Root,
     /// newuidmap(1) and newgidmap(1): the ranges of subuid(5) and subgid(5).
     SetUid,
 }
@@ -47,11 +49,18 @@ impl Maps {
         }
     }
 
+    /// Every id is itself: for root, whose files images are. What it has rights over is what is of its namespaces.
+    #[must_use]
+    pub fn of_root() -> Self {
+        let all = vec![IdMapping { container_id: 0, host_id: 0, size: u32::MAX }];
+        Self { uids: all.clone(), gids: all, writer: Writer::Root }
+    }
+
     /// Whether groups can be set in the namespace.
     pub const fn groups(&self) -> Groups {
         match self.writer {
             Writer::Own => Groups::Denied,
-            Writer::SetUid => Groups::Allowed,
+            Writer::Root | Writer::SetUid => Groups::Allowed,
         }
     }
 
@@ -62,6 +71,10 @@ impl Maps {
             Writer::SetUid => {
                 map("/usr/bin/newuidmap", pid, &self.uids)?;
                 map("/usr/bin/newgidmap", pid, &self.gids)
+            }
+            Writer::Root => {
+                put(pid, "uid_map", &text(&self.uids))?;
+                put(pid, "gid_map", &text(&self.gids))
             }
             Writer::Own => {
                 // Without it a group that a file denies access to could be given up (CVE-2014-8989).

@@ -20,7 +20,14 @@ pub fn spec(options: &Options, ids: Ids<'_>, identity: &Identity, host: &Host) -
     let confinement = options.confinement.unwrap_or(Confinement::Default);
     let network = options.network.unwrap_or(Network::Host);
     let mut spec = oci::profile::spec(confinement, network, ids);
-    spec.hostname = options.hostname.clone().unwrap_or_else(|| format!("husk-{}", host.digits));
+    spec.hostname = match (&options.hostname, confinement) {
+        (Some(_), Confinement::Unrestricted) => {
+            return Err(Failure::usage("--hostname: an unrestricted container has the host's"));
+        }
+        (None, Confinement::Unrestricted) => String::new(),
+        (Some(name), _) => name.clone(),
+        (None, _) => format!("husk-{}", host.digits),
+    };
     if let Some(root) = &mut spec.root {
         root.readonly = options.writable == Writable::No;
     }
@@ -77,6 +84,10 @@ fn set_process(
         entry.push(term);
         process.env.push(entry);
     }
+    if options.confinement == Some(Confinement::Unrestricted) {
+        // How an init knows that it is in one (systemd.io/CONTAINER_INTERFACE).
+        process.env.push(OsString::from("container=husk"));
+    }
     for entry in &options.env {
         set_variable(&mut process.env, entry);
     }
@@ -113,7 +124,9 @@ fn change_capabilities(
     }
     let all = |change| options.capabilities.iter().any(|(one, name)| *one == change && is_all(name));
     // All is all that there is to give.
-    if all(Change::Add) || options.confinement == Some(Confinement::Privileged) {
+    if all(Change::Add)
+        || matches!(options.confinement, Some(Confinement::Privileged | Confinement::Unrestricted))
+    {
         set = ours;
     }
     if all(Change::Drop) {

@@ -232,8 +232,8 @@ pub struct Progress {
 pub struct Event {
     /// When, in nanoseconds since 1970.
     pub time_ns: u64,
-    /// What, as `created`, `started`, `exited`, `paused`, `resumed`, `removed`, `renamed`, `changed`, `committed`,
-    /// `imported`, `shim_lost`, `restarting`, `gave_up`, `warning`.
+    /// What, as `created`, `started`, `stopping`, `exited`, `stopped` (between two restarts), `paused`, `resumed`,
+    /// `removed`, `renamed`, `changed`, `committed`, `imported`, `shim_lost`, `restarting`, `gave_up`, `warning`.
     pub event: String,
     /// The instance or the image.
     pub name: String,

@@ -17,11 +17,13 @@ pub mod entry;
 pub mod exec;
 #[cfg(feature = "heap")]
 pub mod heap;
+pub mod input;
 pub mod job;
 pub mod kmod;
 pub mod loopback;
 pub mod machine;
 pub mod mounts;
+pub mod namespace;
 pub mod network;
 pub mod pages;
 pub mod peers;
@@ -32,6 +34,7 @@ pub mod standard;
 pub mod start;
 pub mod strerror;
 pub mod vsock;
+pub mod vt;
 
 pub use rustix::io::Errno;
 pub use rustix::{event, fd, ffi, fs, io, mount, net, param, pipe, process, pty, rand, stdio, system};

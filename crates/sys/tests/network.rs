@@ -31,6 +31,8 @@ fn a_card_gets_addresses_of_both_kinds_and_a_gateway() {
         busybox("ip link add card type veth");
         let routing = Routing::open().expect("rtnetlink");
         let card = routing.first_card().expect("there is a card");
+        assert_eq!(routing.named("card"), Ok(card));
+        assert_eq!(routing.named("a-name-of-20-letters"), Err(Errno::NODEV));
         routing.bring_up(card).expect("it comes up");
         let network =
             |address: &str, prefix| Network { address: address.parse().expect("it is one"), prefix };

@@ -42,6 +42,7 @@ pub fn print(path: &Path) -> Result<String, Failure> {
         nodes: Nodes::DeadBesideOwnDev,
         program: None,
         host_devices: &[],
+        join: &[],
     };
     let arena = Arena::new();
     let compiled = oci::compile(&spec, &setting, &arena).map_err(in_file)?;

@@ -136,11 +136,12 @@ impl<'r> Container<'r> {
             keyring: filter::keyring(&self.run.options),
             lifetime: Lifetime::Caller,
             nodes: match self.run.options.confinement {
-                Some(Confinement::Privileged) => Nodes::DeadBesideOwnDev,
+                Some(Confinement::Privileged | Confinement::Unrestricted) => Nodes::DeadBesideOwnDev,
                 _ => Nodes::Dead,
             },
             program: init.as_deref(),
             host_devices: &devices,
+            join: &[],
         };
         let arena = Arena::new();
         let mut compiled = oci::compile(&spec, &setting, &arena)?;

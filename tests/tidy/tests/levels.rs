@@ -8,7 +8,7 @@ const LEVELS: &[&[&str]] = &[
     &["sys", "seccomp", "wire"],
     &["plan", "cgroup", "image", "husk-client"],
     &["spawn"],
-    &["session"],
+    &["session", "network", "console"],
     &["serve", "oci", "instance"],
     &["container"],
 ];
