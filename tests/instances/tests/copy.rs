@@ -28,7 +28,7 @@ fn keeping(root: &Path, given: &Given) -> Fake {
             let mut builder = Builder::new(to);
             builder.follow_symlinks(false);
             let done = match there.is_dir() {
-                true => builder.append_dir_all(name, &there),
+                true => builder.append_dir_all(".", &there),
                 false => builder.append_path_with_name(&there, name),
             };
             let done = done.and_then(|()| builder.finish());
