@@ -110,6 +110,17 @@ impl Error {
         }
     }
 
+    /// The child has taken too long.
+    pub(crate) fn late() -> Self {
+        Self {
+            what: String::from("follow the start of the process"),
+            why: String::from("it has not become its program in time: something holds it up"),
+            place: String::new(),
+            hint: None,
+            code: OURS,
+        }
+    }
+
     /// The exit code that tells this failure: 127 not found, 126 not executable, 125 anything else.
     #[must_use]
     pub const fn code(&self) -> u8 {

@@ -45,10 +45,28 @@ pub enum Stopped<E> {
 /// # Errors
 /// [`Stopped`]: the child does not exist any more.
 pub fn start<C: Caller>(launch: &Launch<'_>, caller: &mut C) -> Result<Child, Stopped<C::Error>> {
+    start_within(launch, caller, None)
+}
+
+/// The same, and no report of the child's is waited for longer than so many milliseconds: for one that enters a
+/// container, where others could stop it on its way.
+///
+/// # Errors
+/// As [`start`]; [`Error`] says so where the child took too long.
+pub fn start_within<C: Caller>(
+    launch: &Launch<'_>,
+    caller: &mut C,
+    milliseconds: Option<u32>,
+) -> Result<Child, Stopped<C::Error>> {
     let started = plan::launch(*launch)
         .map_err(|errno| Stopped::Plan(Error::clone(launch.namespaces, launch.cgroup.is_some(), errno)))?;
     let (child, channel) = (started.child, started.channel);
     let stopped = loop {
+        match milliseconds.map_or(Ok(true), |most| channel.wait(most)) {
+            Ok(true) => {}
+            Ok(false) => break Stopped::Plan(Error::late()),
+            Err(errno) => break Stopped::Plan(Error::channel(errno)),
+        }
         match channel.receive() {
             Ok(Report::Terminal(master)) => caller.terminal(master),
             Ok(Report::Paused(reason)) => match caller.pause(reason, &child) {

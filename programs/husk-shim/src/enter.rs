@@ -22,6 +22,10 @@ use wire::{Exec, Output, SignalNumber};
 use crate::begin::failed;
 use crate::prepared::Prepared;
 
+/// How long a command may take to become its program. Whatever runs in the container with its rights can stop it on
+/// its way, and everybody would wait.
+const PATIENCE_MS: u32 = 5000;
+
 /// A container that runs, and how it was made: what enters it is to be no less confined.
 pub struct Container {
     pid: Pid,
@@ -108,7 +112,7 @@ impl Container {
             others: Others::Keep,
             memory: Memory::Copied,
         };
-        match spawn::start(&launch, &mut starter) {
+        match spawn::start_within(&launch, &mut starter, Some(PATIENCE_MS)) {
             Ok(child) => Ok(Started { child, terminal: starter.terminal }),
             Err(Stopped::Plan(error)) => Err(not_started(error.into())),
             Err(Stopped::Caller(failure)) => Err(not_started(failure)),
