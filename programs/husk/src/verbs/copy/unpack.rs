@@ -14,7 +14,7 @@ use sys::fd::{AsFd, OwnedFd};
 use sys::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, Timespec, Timestamps};
 use sys::fs::{fchmod, futimens, linkat, mkdirat, openat, openat2, symlinkat, unlinkat};
 use sys::strerror::describe;
-use tar::{Archive, Entry, EntryType, Header};
+use tar::{Archive, Entry, EntryType};
 
 /// Where a copy goes.
 pub struct Target {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
-use tar::Builder;
+use tar::{Builder, Header};
 
 use super::*;
 
