@@ -19,17 +19,16 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const START: &str = "#!/bin/sh
 for module in evdev virtio_pci virtio_input; do modprobe $module; done
 ln -s /bin/sh /run/sh
-setsid sh -c 'while :; do n=$((n+1)); echo $n > /run/count; usleep 20000; done' </dev/null >/dev/null 2>&1 &
-echo $! > /run/counter
+# Not as children of this shell: one that ends makes it forget what it has read of a line.
+(setsid sh -c 'while :; do n=$((n+1)); echo $n > /run/count; usleep 20000; done' </dev/null >/dev/null 2>&1 &
+echo $! > /run/counter)
 mkfifo /run/orders
-stand-in /run/sh $(cat /run/counter) </run/orders >/dev/console 2>&1 &
+(stand-in /run/sh $(cat /run/counter) </run/orders >/dev/console 2>&1 &)
 exec 9>/run/orders
 stty -F /dev/ttyS1 raw -echo
 # The pids of the processes whose words have this form.
 pids() {
-  for process in /proc/[0-9]*; do
-    case \"$(tr '\\0' ' ' < $process/cmdline)\" in $1) echo ${process#/proc/};; esac
-  done 2>/dev/null
+  ps -o pid,args | sed -n \"s|^ *\\([0-9]*\\) $1$|\\1|p\"
 }
 while read -r line; do
   eval \"$line\" 2>&1

@@ -63,6 +63,10 @@ pub fn many_presses_come_to_as_many_as_the_debounce_lets_pass(guest: &mut Guest)
         }
         (taken, elapsed) = (now, since.elapsed());
     }
+    // A machine that stands still for a moment loses keys: one whose release was lost is released by its next press.
+    for key in ["ctrl", "alt", "j"] {
+        guest.machine.press(key);
+    }
     let most = elapsed.as_millis() as usize / 200 + 1;
     assert!(taken > 1 && taken <= most && taken < 100, "{taken} of at most {most}");
     guest.run("ln -s /bin/sh /run/sh");
@@ -71,7 +75,7 @@ pub fn many_presses_come_to_as_many_as_the_debounce_lets_pass(guest: &mut Guest)
 }
 
 pub fn a_screen_that_nobody_lets_go_of_is_taken_and_given_back(guest: &mut Guest) {
-    guest.run("stand-in hold 1 > /run/held & echo $! > /run/holder");
+    guest.run("(stand-in hold 1 > /run/held & echo $! > /run/holder)");
     guest.wait("cat /run/held", |text| text == "held\n");
     open(guest);
     guest.type_line("exit");
@@ -84,16 +88,16 @@ pub fn a_screen_that_nobody_lets_go_of_is_taken_and_given_back(guest: &mut Guest
 pub fn a_killed_daemon_leaves_the_shell_and_the_next_one_takes_over(guest: &mut Guest) {
     open(guest);
     let pid = crate::shell_pid(guest);
-    guest.run("kill -KILL $(pids 'stand-in /run*')");
+    guest.run("kill -KILL $(pids 'stand-in /run.*')");
     assert_eq!(crate::shell_pid(guest), pid);
     assert!(!counts(guest), "nobody is there to thaw it");
     guest.type_line("echo still here");
     prompt(guest);
-    guest.run("stand-in /run/sh $(cat /run/counter) </run/orders >/dev/console 2>&1 &");
+    guest.run("(stand-in /run/sh $(cat /run/counter) </run/orders >/dev/console 2>&1 &)");
     guest.machine.until("console: plugged");
     guest.machine.press("ctrl-alt-j");
     assert_eq!(guest.machine.until("console: opened"), "console: opened 63 before 1 frozen counter");
-    guest.wait("pids '-sh '", |pids| pids.lines().count() == 1 && pids.trim() != pid);
+    guest.wait("pids -sh", |pids| pids.lines().count() == 1 && pids.trim() != pid);
     prompt(guest);
     guest.type_line("exit");
     left(guest);

@@ -6,7 +6,7 @@ use crate::{left, open, stays_down};
 
 /// How often the thread that watches has waited.
 fn waits(guest: &mut Guest) -> String {
-    guest.run("grep voluntary_ctxt_switches /proc/$(pids 'stand-in /run*')/status | head -1")
+    guest.run("grep voluntary_ctxt_switches /proc/$(pids 'stand-in /run.*')/status | head -1")
 }
 
 pub fn other_keys_do_not_wake_it(guest: &mut Guest) {

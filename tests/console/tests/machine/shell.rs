@@ -113,13 +113,13 @@ pub fn an_order_to_leave_ends_what_the_shell_started(guest: &mut Guest) {
     guest.run(&format!("echo '{jobs}' > /run/jobs"));
     open(guest);
     guest.type_line(". /run/jobs");
-    guest.wait("pids 'sleep 100* '", |pids| pids.lines().count() == 3);
+    guest.wait("pids 'sleep 100.'", |pids| pids.lines().count() == 3);
     guest.wait("stty -a -F /dev/tty63", |settings| settings.contains("-icanon"));
     guest.run("echo leave >&9");
     left(guest);
-    assert_eq!(guest.run("pids 'sleep 100* '"), guest.run("pids 'sleep 1002 '"));
+    assert_eq!(guest.run("pids 'sleep 100.'"), guest.run("pids 'sleep 1002'"));
     // A daemon lives on, but has lost the terminal.
-    let pid = guest.run("pids 'sleep 1002 '").trim().to_owned();
+    let pid = guest.run("pids 'sleep 1002'").trim().to_owned();
     let parent = guest.run(&format!("grep PPid /proc/{pid}/status"));
     assert_eq!(parent.trim(), "PPid:\t1");
     assert_eq!(guest.run(&format!("echo x > /proc/{pid}/fd/1; cut -d ' ' -f 7 /proc/{pid}/stat")), "0\n");
@@ -132,7 +132,7 @@ pub fn the_next_one_has_a_terminal_in_order(guest: &mut Guest) {
     open(guest);
     // While a command runs: at its prompt the shell edits the line itself.
     guest.type_line("sleep 1000");
-    guest.wait("pids 'sleep 1000 '", |pids| !pids.is_empty());
+    guest.wait("pids 'sleep 1000'", |pids| !pids.is_empty());
     let settings = guest.run("stty -a -F /dev/tty63");
     for wanted in [" icanon", " echo ", " isig", " icrnl", " opost", " onlcr", " iutf8"] {
         assert!(settings.replace('\n', " ").contains(wanted), "{wanted}: {settings}");
