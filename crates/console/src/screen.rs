@@ -34,8 +34,8 @@ impl Screen {
     /// Takes terminal `number` from whoever has it, clears it and shows it. In the thread that keeps it: with this
     /// thread ends that nothing switches away.
     ///
-    /// What is shown before is asked to let go of the screen. If it does not within a second, it is not asked
-    /// again.
+    /// What is shown before is asked to let go of the screen. If it does not within a second, the screen is taken all
+    /// the same; afterwards it draws there again, and is asked by nobody any more when something switches away.
     ///
     /// # Errors
     /// What could not be done; what is shown is the same as before then.

@@ -254,11 +254,11 @@ fn step(random: &mut Random, keyboards: &mut Keyboards, model: &mut Model, now: 
         2 => (keyboards.take(device, event(2), now), false),
         kind if kind % 2 == 0 => {
             let answer = keyboards.take(device, event(1), now);
-            (answer, model.change(now, |pressed| drop(pressed.insert((number, code)))))
+            (answer, model.change(now, |pressed| pressed.extend([(number, code)])))
         }
         _ => {
             let answer = keyboards.take(device, event(0), now);
-            (answer, model.change(now, |pressed| drop(pressed.remove(&(number, code)))))
+            (answer, model.change(now, |pressed| pressed.retain(|key| *key != (number, code))))
         }
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::Root;
 use crate::parts::{Folder, part};
 
-/// Longer than any boot here takes: a machine that is not done by then is ended, and its console shown.
+/// Longer than any boot here takes, and any task: a machine that is not done by then is ended, and its console shown.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// For the kernel: quiet but for its last words; a panic ends QEMU at once (with -no-reboot). An emulated machine on a
@@ -116,6 +116,11 @@ impl Machine {
                 None => panic!("the machine has ended without {text:?}:\n{}", self.seen.join("\n")),
             }
         }
+    }
+
+    /// Lets the time begin anew, for a machine with one task after the other.
+    pub fn rest(&mut self) {
+        self.since = Instant::now();
     }
 
     /// Follows it to its end; returns all lines of its console.

@@ -17,7 +17,6 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// What runs as main command: a counter in a process group of its own, the program that stands for the daemon, and
 /// a loop that does what the second serial line says.
 const START: &str = "#!/bin/sh
-for module in evdev virtio_pci virtio_input; do modprobe $module; done
 ln -s /bin/sh /run/sh
 # Not as children of this shell: one that ends makes it forget what it has read of a line.
 (setsid sh -c 'while :; do n=$((n+1)); echo $n > /run/count; usleep 20000; done' </dev/null >/dev/null 2>&1 &
@@ -25,15 +24,22 @@ echo $! > /run/counter)
 mkfifo /run/orders
 (stand-in /run/sh $(cat /run/counter) </run/orders >/dev/console 2>&1 &)
 exec 9>/run/orders
+# Only now are there keyboards, and the folder they are in.
+ls -d /dev/input
+usleep 300000
+for module in evdev virtio_pci virtio_input; do modprobe $module; done
 stty -F /dev/ttyS1 raw -echo
 # The pids of the processes whose words have this form.
 pids() {
   ps -o pid,args | sed -n \"s|^ *\\([0-9]*\\) $1$|\\1|p\"
 }
-while read -r line; do
-  eval \"$line\" 2>&1
-  echo \"@end $?\"
-done </dev/ttyS1 >/dev/ttyS1
+{
+  echo ready >/dev/console
+  while read -r line; do
+    eval \"$line\" 2>&1
+    echo \"@end $?\"
+  done
+} </dev/ttyS1 >/dev/ttyS1
 ";
 
 /// A machine that runs.
@@ -61,7 +67,13 @@ impl Guest {
         let devices = ["-chardev", &line, "-serial", "chardev:line"];
         let plan = Plan { shape: Shape::Screen, devices: &devices, ..Plan::pc(root, &["/start"]) };
         let mut machine = Machine::boot(plan);
-        machine.until("console: plugged");
+        machine.until("ls: /dev/input: No such file or directory");
+        machine.until("ready");
+        let until = Instant::now() + PATIENCE;
+        while !machine.console().contains("console: plugged") {
+            assert!(Instant::now() < until, "no keyboard: {}", machine.console());
+            std::thread::sleep(Duration::from_millis(20));
+        }
         let line = UnixStream::connect(socket).expect("the second line");
         line.set_read_timeout(Some(PATIENCE)).expect("a time is set");
         Self { machine, line: BufReader::new(line), folder }

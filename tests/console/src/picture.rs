@@ -22,13 +22,13 @@ impl Picture {
     #[must_use]
     pub fn read(path: &Path) -> Option<Self> {
         let bytes = std::fs::read(path).ok()?;
+        // P6, width, height, levels, and behind one byte the points.
         let mut header = bytes.splitn(4, |byte| byte.is_ascii_whitespace());
-        let mut number = |expected: Option<&str>| {
-            let word = std::str::from_utf8(header.next()?).ok()?;
-            if expected.is_none_or(|expected| expected == word) { Some(word.to_owned()) } else { None }
-        };
-        number(Some("P6"))?;
-        let (width, height) = (number(None)?.parse().ok()?, number(None)?.parse().ok()?);
+        let mut word = || std::str::from_utf8(header.next()?).ok();
+        if word()? != "P6" {
+            return None;
+        }
+        let (width, height) = (word()?.parse().ok()?, word()?.parse().ok()?);
         let points = header.next()?.strip_prefix(b"255\n")?;
         let points: Vec<[u8; 3]> =
             points.chunks_exact(3).map(|point| [point[0], point[1], point[2]]).collect();

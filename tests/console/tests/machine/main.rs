@@ -40,6 +40,7 @@ fn console_keeps_its_promises_on_a_machine() {
     let mut guest = Guest::boot(Path::new(env!("CARGO_BIN_EXE_stand-in")));
     for (name, promise) in PROMISES {
         println!("{name}");
+        guest.machine.rest();
         promise(&mut guest);
     }
     assert_eq!(zombies(&mut guest), "");

@@ -33,12 +33,13 @@ pub fn a_hotkey_brings_a_root_shell_while_everything_else_is_frozen(guest: &mut 
 fn shows(picture: &Picture, rows: &[String]) {
     let mut forms: HashMap<char, Vec<bool>> = HashMap::new();
     let cursor = rows.iter().rposition(|row| !row.is_empty()).expect("a prompt");
-    for row in 0..ROWS {
-        let mut characters = rows[row].chars();
+    assert!(rows.len() >= ROWS, "{rows:#?}");
+    for (row, text) in rows.iter().enumerate().take(ROWS) {
+        let mut characters = text.chars();
         for column in 0..COLUMNS {
             let character = characters.next().unwrap_or(' ');
             // Behind the prompt and its space, which blinks.
-            if row == cursor && column == rows[row].len() + 1 {
+            if row == cursor && column == text.len() + 1 {
                 continue;
             }
             let form = picture.cell(row, column);
