@@ -13,6 +13,7 @@ const MODULES: &[&str] = &[
     "virtio_net",
     "virtio_blk",
     "vmw_vsock_virtio_transport",
+    "overlay",
     // Keyboards: what shows them in /dev/input, and one that can be plugged in.
     "evdev",
     "virtio_input",
@@ -45,6 +46,37 @@ pub fn prepare(workspace: &Workspace) -> Result<()> {
         println!("{variable}={}", program(workspace, package)?.display());
     }
     println!("VSOCK={}", vsock_device(workspace)?.display());
+    Ok(())
+}
+
+/// The system that runs as an instance: Debian with systemd, without what only people read.
+const SYSTEM: [&str; 8] = [
+    "--quiet",
+    "--variant=minbase",
+    "--include=systemd,systemd-sysv",
+    "--dpkgopt=path-exclude=/usr/share/doc/*",
+    "--dpkgopt=path-exclude=/usr/share/man/*",
+    "--dpkgopt=path-exclude=/usr/share/info/*",
+    "--dpkgopt=path-exclude=/usr/share/locale/*",
+    "bookworm",
+];
+
+/// What tests/systems needs besides: a Debian as an archive, made once, and the programs that keep instances.
+pub fn prepare_systems(workspace: &Workspace) -> Result<()> {
+    let _held = workspace.hold_testbed()?;
+    let archive = workspace.testbed().join("debian.tar");
+    if !archive.exists() {
+        // A run that is ended in the middle leaves no archive under its name.
+        let half = workspace.testbed().join("half.tar");
+        let mut make = run::command("mmdebstrap", SYSTEM);
+        make.arg(&half);
+        run::output(make)?;
+        fs::rename(&half, &archive).map_err(|why| format!("rename {}: {why}", half.display()))?;
+    }
+    println!("DEBIAN={}", archive.display());
+    for (variable, package) in [("HUSK", "husk"), ("HUSKD", "huskd"), ("SHIM", "husk-shim")] {
+        println!("{variable}={}", program(workspace, package)?.display());
+    }
     Ok(())
 }
 

@@ -22,8 +22,11 @@ const PACKAGES: &[Package] = &[
     Package { name: "zstd", reason: "unpacks kernels that are packed with it" },
     Package { name: "kmod", reason: "depmod, for the modules of machines that are booted" },
     Package { name: "e2fsprogs", reason: "makes and checks the disks of machines that are booted" },
+    Package { name: "mmdebstrap", reason: "makes the Debian that runs as an instance" },
     Package { name: "tini", reason: "tini-static, beside which the start of minit is measured" },
     Package { name: "procps", reason: "ps, for tests of minit" },
+    Package { name: "iproute2", reason: "ip, for tests of network" },
+    Package { name: "nftables", reason: "nft, by which tests of network read what was made" },
     Package { name: "python3", reason: "a client of another user, for tests of serve" },
 ];
 

@@ -33,7 +33,24 @@ pub const KERNELS: &[Kernel] = &[
 const LATEST: &str = "linux-image-cloud-amd64";
 
 /// The modules the suites need; what these need is added.
-const MODULES: &[&str] = &["overlay", "vsock", "vsock_loopback", "evdev"];
+const MODULES: &[&str] = &[
+    "overlay",
+    "vsock",
+    "vsock_loopback",
+    "evdev",
+    // Private networks of instances.
+    "bridge",
+    "veth",
+    "nf_conntrack_netlink",
+    "nf_tables",
+    "nft_chain_nat",
+    "nft_ct",
+    "nft_fib_ipv4",
+    "nft_masq",
+    "nft_nat",
+    "tcp_diag",
+    "udp_diag",
+];
 
 /// A kernel on disk, ready to boot.
 pub struct Files {

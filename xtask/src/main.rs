@@ -38,9 +38,11 @@ cargo xtask <command>
         [--kernel 6.1|6.12] on another Debian kernel
         [--shell -- CMD]    boots and runs one shell command instead of the suites
         [--console]         prints the guest's console at the end
-  boot                      what tests/boot boots machines from, made and listed
+  boot [systems]            what tests/boot boots machines from, or what tests/systems needs
+                            besides, made and listed
   fuzz [TARGET…]            only the fuzz targets, for longer if asked: cargo xtask fuzz help
   bench [NAME…]             husk run beside its peers and the physical floor: cargo xtask bench help
+  man                       writes what manual pages have of husk's table of verbs
   dist                      every program, static and stripped, into dist/bin/
   help                      this text
 
@@ -70,7 +72,9 @@ fn dispatch(words: &[String]) -> Result<ExitCode> {
         Some("test") if words.len() == 1 => test(&Workspace::read()?),
         Some("ci") if words.len() == 1 => ci(&Workspace::read()?),
         Some("dist") if words.len() == 1 => dist::pack(&Workspace::read()?).map(|()| ExitCode::SUCCESS),
-        Some("boot") if words.len() == 1 => boot(&Workspace::read()?),
+        Some("man") if words.len() == 1 => man(&Workspace::read()?),
+        Some("boot") if words.len() == 1 => boot(&Workspace::read()?, boot::prepare),
+        Some("boot") if words[1..] == ["systems"] => boot(&Workspace::read()?, boot::prepare_systems),
         Some("bench") => bench::run(&words[1..]),
         Some("fuzz") => fuzz::run(&words[1..]),
         Some("guest") => guest(&Workspace::read()?, &guest::Request::parse(&words[1..])?),
@@ -113,9 +117,16 @@ fn guest(workspace: &Workspace, request: &guest::Request) -> Result<ExitCode> {
     Ok(conclude(&guest::test(workspace, request)?, began))
 }
 
-fn boot(workspace: &Workspace) -> Result<ExitCode> {
+/// The table is in the program, and so is what writes the page from it: a test that writes when it is told to.
+fn man(workspace: &Workspace) -> Result<ExitCode> {
+    let mut cargo = workspace.cargo(["test", "--quiet", "--package", "husk", "pages::"]);
+    cargo.env("MAN_UPDATE", "1");
+    run::shown(cargo).map(|()| ExitCode::SUCCESS)
+}
+
+fn boot(workspace: &Workspace, prepare: fn(&Workspace) -> Result<()>) -> Result<ExitCode> {
     debian::install()?;
-    boot::prepare(workspace).map(|()| ExitCode::SUCCESS)
+    prepare(workspace).map(|()| ExitCode::SUCCESS)
 }
 
 /// Prints the last line of a test run and turns it into an exit code.

@@ -66,6 +66,17 @@ impl Parent {
         Ok(Parent { dir, path, above: Some(above), above_path: above_path.to_string() })
     }
 
+    /// A group of this one, which holds groups itself and no process.
+    ///
+    /// # Errors
+    /// [`Error`] of action `Open`; ENOENT when there is none of this name.
+    pub fn child(&self, name: &Name) -> Result<Parent, Error> {
+        let path = format!("{}/{name}", self.path).trim_start_matches('/').to_string();
+        let dir = files::open_directory(self.as_fd(), name.as_str())
+            .map_err(|errno| Error::directory(Action::Open, &path, errno))?;
+        Ok(Parent { dir, path, above: None, above_path: self.path.clone() })
+    }
+
     /// The path below the root of the hierarchy, for messages.
     pub fn path(&self) -> &str {
         &self.path
@@ -117,6 +128,17 @@ impl Parent {
                 limits.memory_swap_max = None;
                 self.create(name, &limits)
             }
+            other => other,
+        }
+    }
+
+    /// Enables those of these controllers that there are.
+    ///
+    /// # Errors
+    /// As [`Parent::enable`], but for controllers that are not there.
+    pub fn enable_available(&self, wanted: Controllers) -> Result<(), Error> {
+        match self.enable(wanted) {
+            Err(error) if !error.missing.is_empty() => self.enable(wanted.without(error.missing)),
             other => other,
         }
     }

@@ -12,8 +12,8 @@ pub mod spec;
 
 pub use arena::Arena;
 pub use compile::{
-    Caller, CgroupView, Compiled, Groups, HostLayer, Keyring, Lifetime, Nodes, Privilege, RootSource,
-    Setting, Terminal, compile, filter,
+    Caller, CgroupView, Compiled, Entry, Groups, HostLayer, Keyring, Lifetime, Nodes, Privilege, RootSource,
+    Setting, Terminal, compile, compile_exec, filter,
 };
 pub use error::Error;
 pub use spec::Spec;

@@ -56,6 +56,9 @@ pub enum Confinement {
     Default,
     /// Nothing but its namespaces: all capabilities, the host's devices, no mask, no filter.
     Privileged,
+    /// What an image with an init of its own expects of a machine: all capabilities, the host's devtmpfs, host name,
+    /// network and message queues; its own mounts, processes and cgroups. /run and /tmp are left to its init.
+    Unrestricted,
 }
 
 /// Who makes the container: the maps of its user namespace, if it has one of its own.
@@ -76,7 +79,10 @@ pub enum Ids<'a> {
 #[must_use]
 pub fn spec(confinement: Confinement, network: Network, ids: Ids<'_>) -> Spec {
     let rootless = matches!(ids, Ids::Mapped { .. });
-    let mut kinds = vec!["mount", "pid", "uts", "ipc", "cgroup"];
+    let mut kinds = vec!["mount", "pid", "cgroup"];
+    if confinement != Confinement::Unrestricted {
+        kinds.extend(["uts", "ipc"]);
+    }
     kinds.extend((network == Network::None).then_some("network"));
     kinds.extend(rootless.then_some("user"));
     let (uid_mappings, gid_mappings) = match ids {
@@ -113,7 +119,9 @@ pub fn spec(confinement: Confinement, network: Network, ids: Ids<'_>) -> Spec {
 fn capabilities(confinement: Confinement) -> CapabilityNames {
     let names: Vec<String> = match confinement {
         Confinement::Default => CAPABILITIES.iter().map(|name| String::from(*name)).collect(),
-        Confinement::Privileged => sys::privilege::Capabilities::ALL.names().map(String::from).collect(),
+        Confinement::Privileged | Confinement::Unrestricted => {
+            sys::privilege::Capabilities::ALL.names().map(String::from).collect()
+        }
     };
     CapabilityNames {
         bounding: names.clone(),
@@ -161,6 +169,8 @@ fn mounts(confinement: Confinement, network: Network, ids: Ids<'_>) -> Vec<Mount
                 mount("/dev", "tmpfs", "tmpfs", &["nosuid", "nodev", "noexec", "mode=755", "size=65536k"])
             }
             Confinement::Privileged => mount("/dev", "bind", "/dev", &["rbind"]),
+            // No option of a file system: there is one devtmpfs, and it would be the host's that is changed.
+            Confinement::Unrestricted => mount("/dev", "devtmpfs", "devtmpfs", &["nosuid", "noexec"]),
         },
         mount("/dev/pts", "devpts", "devpts", &devpts),
         mount("/dev/shm", "tmpfs", "shm", &["nosuid", "nodev", "noexec", "mode=1777", "size=65536k"]),

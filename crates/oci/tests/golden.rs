@@ -82,8 +82,17 @@ fn errors_are_where_they_are_expected_and_name_a_field() {
         assert_eq!(config.name.starts_with("error-"), ending == "error", "{}: {text}", config.name);
         if ending == "error" && !config.name.starts_with("error-json") {
             let field = text.split([':', ' ', '[']).next().unwrap_or_default();
-            let known =
-                ["ociVersion", "hostname", "domainname", "hooks", "mounts", "device", "process", "linux"];
+            let known = [
+                "ociVersion",
+                "root",
+                "hostname",
+                "domainname",
+                "hooks",
+                "mounts",
+                "device",
+                "process",
+                "linux",
+            ];
             let known = known.contains(&field) || ["solaris", "windows", "vm", "zos"].contains(&field);
             assert!(known || field.contains('.'), "{}: {text:?} begins with no field", config.name);
             assert_eq!(text.lines().count(), 1, "{}: {text:?}", config.name);

@@ -16,6 +16,7 @@ const fn mounts(step: &Step<'_>) -> bool {
         Step::Root { .. }
             | Step::Scratch
             | Step::OverlayRoot { .. }
+            | Step::Layers(_)
             | Step::EmptyRoot { .. }
             | Step::Overlay(_)
             | Step::Mount(_)
@@ -42,6 +43,7 @@ const fn needs_the_host(step: &Step<'_>) -> bool {
                 | Step::Directory { .. }
                 | Step::Symlink { .. }
                 | Step::Terminal { .. }
+                | Step::Join { .. }
                 | Step::WriteProc { .. }
                 | Step::Loopback
         )
@@ -61,6 +63,9 @@ fn only(steps: &[Step<'_>], what: &str, is: impl Fn(&Step<'_>) -> bool) -> usize
 }
 
 fn check(spec: &Spec, steps: &[Step<'_>]) {
+    if spec.annotations.get("plan.exec").is_some_and(|value| !value.is_empty()) {
+        return check_exec(spec, steps);
+    }
     let last = steps.len() - 1;
     let execute = only(steps, "execute", |step| matches!(step, Step::Execute(_)));
     assert_eq!(execute, last, "the last step is the program");
@@ -72,8 +77,31 @@ fn check(spec: &Spec, steps: &[Step<'_>]) {
     for number in all(steps, needs_the_host) {
         assert!(number < pivot, "after the pivot: {}", steps[number]);
     }
+    let first = all(steps, mounts).first().copied().unwrap_or(pivot);
+    for number in all(steps, |step| matches!(step, Step::Join { .. })) {
+        assert!(number < first, "a sysfs shows the network of who mounts it");
+    }
     check_places(steps);
     check_identity(spec, steps, pivot);
+}
+
+/// A process that enters a container: what is in there must not get at it before it is the program.
+fn check_exec(spec: &Spec, steps: &[Step<'_>]) {
+    let join = only(steps, "join", |step| matches!(step, Step::Join { .. }));
+    assert!(matches!(steps[join - 1], Step::Undumpable), "{}", steps[join - 1]);
+    let execute = only(steps, "execute", |step| matches!(step, Step::Execute(_)));
+    assert_eq!(execute, steps.len() - 1, "the last step is the program");
+    assert!(all(steps, mounts).is_empty(), "nothing is mounted in a container that runs");
+    for number in all(steps, |step| matches!(step, Step::WriteProc { .. })) {
+        assert!(number < join, "{}: of the host's /proc", steps[number]);
+    }
+    for number in all(steps, |step| matches!(step, Step::BecomeRoot | Step::User { .. })) {
+        assert!(matches!(steps[number + 1], Step::Undumpable), "{}: makes it dumpable", steps[number]);
+    }
+    for number in all(steps, |step| matches!(step, Step::Terminal { .. })) {
+        assert!(join < number, "the devpts is the container's");
+    }
+    check_identity(spec, steps, join);
 }
 
 /// Names without a path are used only where the kernel's own file system was entered before.
@@ -128,7 +156,7 @@ fn check_identity(spec: &Spec, steps: &[Step<'_>], pivot: usize) {
     let order = [pivot, close, directories.first().copied().unwrap_or(close), user, capabilities];
     assert!(order.is_sorted(), "pivot, close others, chdir, user, capabilities: {order:?}");
     for number in all(steps, |step| matches!(step, Step::Terminal { .. })) {
-        assert!(session < number && number < pivot, "a terminal needs a session, and the container's devpts");
+        assert!(session < number && number < close, "a terminal needs a session, and the container's devpts");
     }
     // Rights are given up only when nothing is left to be mounted, and the user's are the last.
     for number in all(steps, |step| matches!(step, Step::BoundingSet(_) | Step::KeepCapabilities)) {

@@ -18,6 +18,8 @@ mod fault;
 mod identity;
 mod launch;
 #[cfg(feature = "containers")]
+mod layers;
+#[cfg(feature = "containers")]
 mod mounts;
 mod perform;
 mod print;

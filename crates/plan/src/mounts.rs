@@ -53,7 +53,7 @@ impl Performer<'_> {
         Ok(())
     }
 
-    fn scratch(&self) -> Outcome<BorrowedFd<'_>> {
+    pub fn scratch(&self) -> Outcome<BorrowedFd<'_>> {
         self.scratch.as_ref().map(AsFd::as_fd).ok_or(Fault { call: Call::Check, errno: Errno::BADF })
     }
 
@@ -288,7 +288,7 @@ fn layer_name(kind: u8, number: u8) -> [u8; 4] {
     [kind, DIGITS[usize::from(number >> 4)], DIGITS[usize::from(number & 15)], 0]
 }
 
-fn make_layer(scratch: BorrowedFd<'_>, kind: u8, number: u8) -> Outcome<OwnedFd> {
+pub fn make_layer(scratch: BorrowedFd<'_>, kind: u8, number: u8) -> Outcome<OwnedFd> {
     let name = layer_name(kind, number);
     let name = CStr::from_bytes_until_nul(&name).unwrap_or(c"");
     at(Call::Make, sys::fs::mkdirat(scratch, name, Mode::from_raw_mode(0o755)))?;

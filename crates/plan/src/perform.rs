@@ -10,7 +10,7 @@ use sys::fs::{Mode, OFlags, ResolveFlags, fstatfs, openat, openat2};
 
 use crate::fault::{Fault, Outcome, at};
 use crate::wire::Channel;
-use crate::{Call, Plan, Step};
+use crate::{Call, PASSED, Plan, Step};
 
 /// The child's state between steps: three descriptors.
 pub struct Performer<'c> {
@@ -26,6 +26,8 @@ pub struct Performer<'c> {
     child: InChild,
     /// How many descriptors have been left to the exec to close.
     left_open: Cell<u8>,
+    /// How many descriptors from 3 are the program's.
+    passed: u8,
 }
 
 /// No descriptor.
@@ -44,6 +46,7 @@ impl<'c> Performer<'c> {
             program: None,
             child,
             left_open: Cell::new(0),
+            passed: 0,
         }
     }
 
@@ -87,6 +90,10 @@ impl<'c> Performer<'c> {
             Step::Scratch => self.mount_scratch(),
             #[cfg(feature = "containers")]
             Step::OverlayRoot { lower, options, set } => self.overlay_root(lower, options, set),
+            #[cfg(feature = "containers")]
+            Step::Join { of, namespaces } => self.join(of, namespaces),
+            #[cfg(feature = "containers")]
+            Step::Layers(ref layers) => self.layered_root(layers),
             #[cfg(feature = "containers")]
             Step::EmptyRoot { set } => self.empty_root(set),
             #[cfg(feature = "containers")]
@@ -177,6 +184,8 @@ impl<'c> Performer<'c> {
             Step::Nice(value) => at(Call::Priority, sys::process::setpriority_process(None, value)),
             #[cfg(feature = "containers")]
             Step::OpenProgram { path } => self.open_program(path),
+            #[cfg(feature = "containers")]
+            Step::Pass(descriptors) => self.pass(descriptors),
             Step::CloseOthers => self.close_others(),
             Step::Execute(ref program) => {
                 Err(crate::execute::execute(program, self.program.as_ref().map(AsFd::as_fd)))
@@ -193,7 +202,30 @@ impl<'c> Performer<'c> {
         }
         let channel = self.channel.socket().map_or(NONE, |channel| channel.as_raw_fd());
         let program = self.program.as_ref().map_or(NONE, |program| program.as_raw_fd());
-        at(Call::Close, self.child.close_all_but(&mut [channel, program]))
+        let mut keep = [NONE; 2 + PASSED];
+        (keep[0], keep[1]) = (channel, program);
+        for (passed, keep) in (0..self.passed).zip(&mut keep[2..]) {
+            *keep = 3 + i32::from(passed);
+        }
+        at(Call::Close, self.child.close_all_but(&mut keep))
+    }
+
+    /// First out of the way: one of them may have a number that another is to get.
+    #[cfg(feature = "containers")]
+    fn pass(&mut self, descriptors: &[BorrowedFd<'_>]) -> Outcome<()> {
+        let mut copies = [const { None }; PASSED];
+        if descriptors.len() > PASSED {
+            return Err(Fault { call: Call::Check, errno: Errno::INVAL });
+        }
+        for (copy, descriptor) in copies.iter_mut().zip(descriptors) {
+            let above = 3 + PASSED as i32;
+            *copy = Some(at(Call::Descriptors, sys::io::fcntl_dupfd_cloexec(descriptor, above))?);
+        }
+        for (copy, number) in copies.iter().flatten().zip(3..) {
+            at(Call::Descriptors, self.child.place(copy.as_fd(), number))?;
+        }
+        self.passed = descriptors.len() as u8;
+        Ok(())
     }
 
     /// Asks for the signal first and looks then: a caller that ends in between is seen by the look. The

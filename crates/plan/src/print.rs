@@ -3,11 +3,12 @@
 use core::ffi::CStr;
 use core::fmt::{Display, Formatter, Result};
 
+use sys::clone::Namespaces;
 use sys::exec::Argument;
 use sys::mounts::{Attributes, Depth};
 use sys::privilege::Capabilities;
 
-use crate::{Bind, Execute, FileSystem, Limit, Mount, Overlay, Pause, Plan, Step};
+use crate::{Bind, Execute, FileSystem, Layers, Limit, Mount, Overlay, Pause, Plan, Step};
 #[cfg(feature = "containers")]
 use crate::{Console, Kind};
 
@@ -39,6 +40,8 @@ impl Display for Step<'_> {
             Self::OverlayRoot { lower, options, set } => {
                 write!(f, "mount overlay of {} as the root{}", Text(lower), Options(set, options))
             }
+            Self::Join { namespaces, .. } => write!(f, "join namespaces{}", Kinds(namespaces)),
+            Self::Layers(ref layers) => layers.fmt(f),
             Self::EmptyRoot { set } => write!(f, "make an empty root{}", Options(set, c"")),
             Self::Overlay(ref layer) => layer.fmt(f),
             Self::Mount(ref mount) => mount.fmt_at(f, "/"),
@@ -127,6 +130,7 @@ impl Step<'_> {
             Self::TakeTerminal => f.write_str("take descriptor 0 as the controlling terminal"),
             Self::Nice(value) => write!(f, "set nice value {value}"),
             Self::OpenProgram { path } => write!(f, "open program {}, read-only", Text(path)),
+            Self::Pass(descriptors) => write!(f, "pass {} descriptors from 3", descriptors.len()),
             Self::CloseOthers => f.write_str("close descriptors from 3"),
             Self::Execute(ref program) => program.fmt(f),
             // Without containers no plan has them.
@@ -159,6 +163,17 @@ impl Display for Overlay<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         let options = Options(self.set, self.options);
         write!(f, "mount overlay of {} on /{}{options}", Text(self.lower), Text(self.target))
+    }
+}
+
+impl Display for Layers<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.write_str("mount overlay of")?;
+        for (number, layer) in self.lower.iter().enumerate() {
+            write!(f, "{}{}", if number == 0 { " " } else { ", " }, Text(layer))?;
+        }
+        let options = Options(self.set, self.options);
+        write!(f, " as the root, with changes in {} and {}{options}", Text(self.upper), Text(self.work))
     }
 }
 
@@ -237,6 +252,16 @@ impl Display for Options<'_> {
             before = ",";
         }
         f.write_str(if before == "," { ")" } else { "" })
+    }
+}
+
+/// Namespaces by their names.
+struct Kinds(Namespaces);
+
+impl Display for Kinds {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        let mut kinds = Namespaces::NAMES.iter().filter(|(kind, _)| self.0.contains(*kind));
+        kinds.try_for_each(|(_, name)| write!(f, " {name}"))
     }
 }
 

@@ -2,10 +2,11 @@
 //! descriptor, so that nothing can be exchanged for a link between a check and its use.
 
 use core::ffi::CStr;
+use core::mem::MaybeUninit;
 
 use sys::Errno;
 use sys::fd::{AsFd, BorrowedFd, OwnedFd};
-use sys::fs::{CWD, Mode, OFlags, ResolveFlags, mkdirat, openat2};
+use sys::fs::{CWD, Mode, OFlags, ResolveFlags, mkdirat, openat2, readlinkat_raw};
 
 use crate::fault::{Fault, Outcome, at};
 use crate::{Call, Kind, Links};
@@ -40,8 +41,13 @@ impl PathBuffer {
     }
 
     pub fn clear(&mut self) {
-        self.length = 0;
-        self.bytes[0] = 0;
+        self.truncate(0);
+    }
+
+    /// Takes all but the first bytes away.
+    pub fn truncate(&mut self, length: usize) {
+        self.length = self.length.min(length);
+        self.bytes[self.length] = 0;
     }
 
     pub fn as_c_str(&self) -> &CStr {
@@ -77,9 +83,43 @@ pub fn open_or_make(root: BorrowedFd<'_>, path: &CStr, links: Links, kind: Kind)
     };
     match openat2(root, path, flags, NOTHING, resolve(links)) {
         Ok(found) => Ok(found),
+        Err(Errno::NOENT) if links == Links::Within => make_what_is_meant(root, path, kind),
         Err(Errno::NOENT) => make(root, path.to_bytes(), links, kind),
         Err(errno) => Err(Fault { call: Call::Find, errno }),
     }
+}
+
+/// As many links as the kernel follows on one way (path_resolution(7)).
+const LINKS: usize = 40;
+
+/// Where the name itself is a symbolic link to nothing, what it leads to is made instead: an image's
+/// /etc/resolv.conf is often a link into a /run that is empty. It is followed by its text, which is resolved beneath
+/// the root like any other path, so that whoever exchanges it meanwhile gets nowhere else.
+fn make_what_is_meant(root: BorrowedFd<'_>, path: &CStr, kind: Kind) -> Outcome<OwnedFd> {
+    let mut meant = PathBuffer::new();
+    at(Call::Find, meant.push(path.to_bytes()))?;
+    for _ in 0..LINKS {
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let link = match openat2(root, meant.as_c_str(), flags, NOTHING, resolve(Links::Within)) {
+            Ok(link) => link,
+            Err(Errno::NOENT) => return make(root, meant.as_c_str().to_bytes(), Links::Within, kind),
+            Err(errno) => return Err(Fault { call: Call::Find, errno }),
+        };
+        let mut text = [MaybeUninit::uninit(); PATH_MAX];
+        let text = match readlinkat_raw(&link, c"", &mut text) {
+            Ok((text, _)) => text,
+            // It is no link (any more): what is there is taken if it is what is wanted.
+            Err(Errno::NOENT | Errno::INVAL) => {
+                return make(root, meant.as_c_str().to_bytes(), Links::Within, kind);
+            }
+            Err(errno) => return Err(Fault { call: Call::Find, errno }),
+        };
+        let relative = text.first() != Some(&b'/');
+        let parent = meant.as_c_str().to_bytes().iter().rposition(|byte| *byte == b'/').filter(|_| relative);
+        meant.truncate(parent.map_or(0, |slash| slash + 1));
+        at(Call::Find, meant.push(text))?;
+    }
+    Err(Fault { call: Call::Find, errno: Errno::LOOP })
 }
 
 fn make(root: BorrowedFd<'_>, path: &[u8], links: Links, kind: Kind) -> Outcome<OwnedFd> {

@@ -2,7 +2,9 @@
 
 use core::ffi::CStr;
 
+use sys::clone::Namespaces;
 use sys::exec::Argument;
+use sys::fd::BorrowedFd;
 use sys::mounts::{Attributes, Depth, Propagation};
 use sys::privilege::{Capabilities, FilterInstruction};
 use sys::signals::SignalSet;
@@ -28,6 +30,14 @@ pub enum Step<'a> {
 
     /// Becomes user and group 0 of the user namespace whose maps the caller has written.
     BecomeRoot,
+    /// Enters namespaces that exist (setns(2)). With a mount namespace, its root becomes the child's root and working
+    /// directory, and the root of the plan.
+    Join {
+        /// One namespace, or a process whose namespaces they are (pidfd).
+        of: BorrowedFd<'a>,
+        /// Which; not the pid namespace, which only children of who enters it are born into.
+        namespaces: Namespaces,
+    },
     /// Propagation of every mount that the child sees; private or slave before anything is mounted, so
     /// that nothing gets out.
     Propagate(Propagation),
@@ -50,6 +60,8 @@ pub enum Step<'a> {
         /// Attributes that the overlay gets.
         set: Attributes,
     },
+    /// Mounts an overlay of several layers; it becomes the root.
+    Layers(Layers<'a>),
     /// An empty directory of the scratch becomes the root.
     EmptyRoot {
         /// Attributes that it gets.
@@ -238,13 +250,19 @@ pub enum Step<'a> {
         /// A path of the host.
         path: &'a CStr,
     },
-    /// Closes every descriptor but 0, 1, 2, the channel's and the program's. Before [`Step::Chdir`] and
+    /// These become descriptors 3, 4 and so on of the program. Before [`Step::OpenProgram`], whose descriptor could
+    /// have such a number; at most [`PASSED`] of them.
+    Pass(&'a [BorrowedFd<'a>]),
+    /// Closes every descriptor but 0, 1, 2, those passed, the channel's and the program's. Before [`Step::Chdir`] and
     /// [`Step::Execute`]: an open descriptor is a way out of the root for whoever names
     /// /proc/self/fd/N (CVE-2024-21626).
     CloseOthers,
     /// execve(2); where `file` has no slash it is looked for in `search`.
     Execute(Execute<'a>),
 }
+
+/// How many descriptors can be passed to a program besides 0, 1 and 2.
+pub const PASSED: usize = 4;
 
 /// Why a child waits for its caller.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -267,6 +285,21 @@ pub struct Overlay<'a> {
     pub target: &'a CStr,
     /// Tells the layers of several overlays apart; the root's is 0.
     pub number: u8,
+    /// Further options of the overlay, each with a comma before it.
+    pub options: &'a CStr,
+    /// Attributes that the overlay gets.
+    pub set: Attributes,
+}
+
+/// Layers of the host, and where what changes is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Layers<'a> {
+    /// Paths of the host, the top layer first.
+    pub lower: &'a [&'a CStr],
+    /// A path of the host.
+    pub upper: &'a CStr,
+    /// A path of the host, in the same file system as `upper`.
+    pub work: &'a CStr,
     /// Further options of the overlay, each with a comma before it.
     pub options: &'a CStr,
     /// Attributes that the overlay gets.

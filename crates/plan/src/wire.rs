@@ -57,10 +57,11 @@ pub enum Call {
     /// The caller ended first.
     Caller,
     Priority,
+    Join,
 }
 
 impl Call {
-    const ALL: [Self; 35] = [
+    const ALL: [Self; 36] = [
         Self::Open,
         Self::Find,
         Self::Make,
@@ -96,6 +97,7 @@ impl Call {
         Self::Check,
         Self::Caller,
         Self::Priority,
+        Self::Join,
     ];
 
     /// The system call that it stands for, as its manual page is called.
@@ -136,6 +138,7 @@ impl Call {
             Self::Check => "check",
             Self::Caller => "recv",
             Self::Priority => "setpriority",
+            Self::Join => "setns",
         }
     }
 }

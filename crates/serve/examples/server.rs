@@ -1,23 +1,42 @@
 //! The smallest program that serves the minit protocol: `server SOCKET [ALLOWED_UID…]`. The tests run it, and say
 //! more by variables of its environment.
 
+#[path = "server/container.rs"]
+mod container;
+
 use std::fs::{File, OpenOptions};
 use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 
-use serve::{Done, Frozen, Listener, Machine, News, Next, Orphans, Parent, Server, Settings, Watch};
+use serve::{Done, Frozen, Listener, Machine, News, Next, NotStarted, Orphans, Parent, Server, Settings};
+use serve::{Start, Started, Watch};
 use sys::process::Rlimit;
+use wire::answer::Exit;
 use wire::json::Object;
 use wire::{Resume, Shutdown, SignalNumber, Words};
 
-/// A machine that has no main command, and is told what is new by lines in a FIFO: `stop`, `reaped PID CODE`.
+/// A machine that is told what is new by lines in a FIFO: `stop`, `reaped PID CODE`. It has a main command only where
+/// SERVE_MAIN says one; how that ended it writes to the file SERVE_EXIT.
 struct Alone {
     fifo: Option<File>,
     watch: Watch,
+    is_paused: bool,
 }
 
 impl Machine for Alone {
+    fn start(&mut self, start: &Start<'_>) -> Result<Started, NotStarted> {
+        if self.is_paused {
+            return Err(NotStarted::ours("exec: the container is paused".to_owned()));
+        }
+        start.here()
+    }
+
+    fn main_ended(&mut self, exit: &Exit) {
+        let path = std::env::var_os("SERVE_EXIT").expect("SERVE_EXIT beside SERVE_MAIN");
+        std::fs::write(path, format!("{}\n", exit.code)).expect("the file SERVE_EXIT");
+    }
+
     fn shutdown(&mut self, how: Shutdown) -> Done {
         std::process::exit(how.code.unwrap_or(0).into())
     }
@@ -30,8 +49,12 @@ impl Machine for Alone {
         Err("resume: this is no virtual machine".to_owned())
     }
 
-    fn freeze(&mut self, _: Frozen) -> Done {
-        Err("freeze, thaw: there is no main command".to_owned())
+    fn freeze(&mut self, to: Frozen) -> Done {
+        if std::env::var_os("SERVE_MAIN").is_none() {
+            return Err("freeze, thaw: there is no main command".to_owned());
+        }
+        self.is_paused = to == Frozen::Yes;
+        Ok(())
     }
 
     fn stats(&mut self, message: &mut Object<'_>) {
@@ -120,12 +143,15 @@ fn main() -> Result<(), String> {
     if std::env::var_os("SERVE_STDIN").is_some() {
         // A client that is connected already.
         let client = std::io::stdin().as_fd().try_clone_to_owned();
-        server.adopt(client.map_err(|error| error.to_string())?);
+        server.add_client(client.map_err(|error| error.to_string())?);
     }
     if let Ok(port) = std::env::var("SERVE_DIAL") {
         let port = port.parse().map_err(|error| format!("SERVE_DIAL: {error}"))?;
-        server.adopt(sys::vsock::connect(LOCAL, port).map_err(words)?);
+        server.add_client(sys::vsock::connect(LOCAL, port).map_err(words)?);
     }
-    let mut machine = Alone { fifo: file("SERVE_NEWS")?, watch: Watch::Off };
+    if let Ok(script) = std::env::var("SERVE_MAIN") {
+        server.adopt(container::start(&script)?).map_err(words)?;
+    }
+    let mut machine = Alone { fifo: file("SERVE_NEWS")?, watch: Watch::Off, is_paused: false };
     server.run(&mut machine).map_err(words)
 }

@@ -101,7 +101,7 @@ impl Server {
     /// Serves a connection that was made by this side: to the host of a virtual machine, which listens and so
     /// needs not guess when its guest is up (dial-back), or a socket that was inherited. Who is at its other
     /// end is the caller's to know.
-    pub fn adopt(&mut self, socket: OwnedFd) {
+    pub fn add_client(&mut self, socket: OwnedFd) {
         let _ = self.take_over(socket);
     }
 

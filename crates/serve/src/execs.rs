@@ -6,6 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use plan::Limit;
+use sys::clone::Child;
 use sys::event::epoll::EventFlags;
 use sys::fd::{AsFd, OwnedFd};
 use sys::io::ioctl_fionbio;
@@ -19,18 +20,18 @@ use crate::group::wants_limits;
 use crate::inlet::{Inlet, Wrote};
 use crate::journal::Note;
 use crate::key::Key;
+use crate::machine::Machine;
 use crate::ordered::hash;
 use crate::outlet::{Allowance, Outlet};
 use crate::poll::Source;
 use crate::server::Server;
 use crate::session::{Label, Remains, Session, Terms};
-use crate::start::{Ground, NotStarted, start};
+use crate::start::{NotStarted, Start, Started};
 use crate::terminal::{END_OF_INPUT, Terminal};
-use crate::timers::{MILLISECOND, now};
 use crate::watcher::Wants;
 
 /// The ends of a command's streams: the command's own, and ours.
-struct Streams {
+struct Ends {
     /// `None`: the null device.
     theirs: [Option<OwnedFd>; 3],
     stdin: Option<OwnedFd>,
@@ -38,8 +39,41 @@ struct Streams {
     terminal: Option<OwnedFd>,
 }
 
+impl Ends {
+    /// Takes the terminal that a command has opened for itself in place of ours, if it has. A command whose terminal
+    /// cannot be used is ended.
+    fn exchange_terminal(&mut self, exec: &Exec, started: Started) -> Result<Child, NotStarted> {
+        let (Some(master), Some(pty)) = (started.terminal, &exec.pty) else { return Ok(started.child) };
+        match crate::terminal::ours(master, pty) {
+            Ok([output, input, terminal]) => {
+                self.outlets[0] = Outlet::terminal(output);
+                self.stdin = self.stdin.take().map(|_| input);
+                self.terminal = Some(terminal);
+                Ok(started.child)
+            }
+            Err(errno) => {
+                spawn::end(&started.child);
+                Err(NotStarted::ours(format!("take the terminal of the command: {}", describe(errno))))
+            }
+        }
+    }
+
+    /// Standard input, with what is to be written to it.
+    fn inlet(&mut self, stdin: &Stdin) -> Inlet {
+        let mut inlet = Inlet::new(self.stdin.take(), Vec::new());
+        if let Stdin::Bytes(bytes) = stdin {
+            let _ = inlet.put(bytes);
+            if self.terminal.is_some() {
+                let _ = inlet.put(&[END_OF_INPUT]);
+            }
+            inlet.end();
+        }
+        inlet
+    }
+}
+
 impl Server {
-    pub(crate) fn exec(&mut self, key: Key, exec: Exec) {
+    pub(crate) fn exec(&mut self, key: Key, exec: Exec, machine: &mut dyn Machine) {
         let wants = if exec.events { Wants::Events } else { Wants::Base };
         if let Some(id) = &exec.id
             && let Some(found) = self.session_of(id)
@@ -51,7 +85,7 @@ impl Server {
             let watcher = self.watcher(key, exec.output, wants);
             return self.follow(found, watcher, [None, None]);
         }
-        match self.begin(key, &exec) {
+        match self.begin(key, &exec, machine) {
             Ok(found) if exec.detach => self.answer_detached(key, found, wants),
             Ok(found) => {
                 let watcher = self.watcher(key, exec.output, wants);
@@ -82,27 +116,32 @@ impl Server {
     }
 
     /// Starts a command; its session.
-    fn begin(&mut self, key: Key, exec: &Exec) -> Result<Key, NotStarted> {
+    fn begin(&mut self, key: Key, exec: &Exec, machine: &mut dyn Machine) -> Result<Key, NotStarted> {
         self.check(exec)?;
         self.serial += 1;
         let mark = crate::tree::mark(self.serial);
         let passed = self.connections.get_mut(key).map(|client| core::mem::take(&mut client.passed));
-        let streams = self.streams(exec, passed.unwrap_or_default())?;
-        let standard =
-            streams.theirs.each_ref().map(|own| own.as_ref().or(self.null.as_ref()).map(AsFd::as_fd));
-        let ground =
-            Ground { environment: &self.settings.environment, ignored: self.ignored, nofile: self.nofile() };
-        let (begun, born) = (now(), sys::clock::since_boot());
+        let mut ends = self.ends(exec, passed.unwrap_or_default())?;
+        let born = sys::clock::since_boot();
         let group = self.groups.as_ref().map(|groups| groups.create(self.serial, exec)).transpose()?;
         if group.is_none() {
             // The child inherits it; see `tree`.
             let _ = sys::children::set_timer_slack(mark);
         }
-        let started = start(&ground, exec, standard, group.as_ref().map(AsFd::as_fd));
+        let standard = ends.theirs.each_ref().map(|own| own.as_ref().or(self.null.as_ref()).map(AsFd::as_fd));
+        let started = machine.start(&Start {
+            exec,
+            standard,
+            cgroup: group.as_ref().map(AsFd::as_fd),
+            environment: &self.settings.environment,
+            ignored: self.ignored,
+            nofile: self.nofile(),
+        });
         if group.is_none() {
             // 0: as it was. A server is no descendant of its command.
             let _ = sys::children::set_timer_slack(0);
         }
+        let started = started.and_then(|started| ends.exchange_terminal(exec, started));
         let child = match started {
             Ok(child) => child,
             Err(error) => {
@@ -116,16 +155,6 @@ impl Server {
             Some(id) => id.clone(),
             None => self.new_id(),
         };
-        let Streams { theirs, stdin, outlets, terminal } = streams;
-        drop(theirs);
-        let mut inlet = Inlet::new(stdin, Vec::new());
-        if let Stdin::Bytes(bytes) = &exec.stdin {
-            let _ = inlet.put(bytes);
-            if terminal.is_some() {
-                let _ = inlet.put(&[END_OF_INPUT]);
-            }
-            inlet.end();
-        }
         let label = label(exec);
         let slot = self.journal.as_mut().and_then(|journal| {
             journal.note(&Note {
@@ -140,41 +169,26 @@ impl Server {
                 tag: label.tag.clone(),
             })
         });
-        let session = Session {
-            id: id.clone(),
-            is_named: exec.id.is_some() || exec.events || exec.detach,
-            remains: if exec.id.is_some() || exec.detach { Remains::Kept } else { Remains::Owed },
-            is_orphan: false,
-            pid: child.pid,
-            slot,
-            pidfd: Some(child.pidfd),
-            label,
-            terms: Terms::of(exec),
-            mark,
-            group,
-            exit: None,
-            outlets,
-            inlet,
-            terminal,
-            allowance: exec.max_output.map(|left| Allowance { left, then: exec.on_limit }),
-            watchers: Vec::new(),
-            waiters: Vec::new(),
-            started: begun,
-            deadline: (exec.timeout_ms > 0).then(|| begun + exec.timeout_ms * MILLISECOND),
-            kill_at: None,
-            linger_until: None,
-            due: None,
-            timed_out: false,
-            truncated: false,
-            killed_by: None,
-        };
-        let pid = session.pid.as_raw_pid();
-        let found = self.sessions.insert(session);
-        self.ids.insert(hash(&id), found.bits());
-        self.leaders.insert(pid, found);
+        let mut session = Session::new(id, child, label, Terms::of(exec));
+        session.is_named = exec.id.is_some() || exec.events || exec.detach;
+        session.remains = if exec.id.is_some() || exec.detach { Remains::Kept } else { Remains::Owed };
+        (session.slot, session.mark, session.group) = (slot, mark, group);
+        session.inlet = ends.inlet(&exec.stdin);
+        (session.outlets, session.terminal) = (ends.outlets, ends.terminal);
+        session.allowance = exec.max_output.map(|left| Allowance { left, then: exec.on_limit });
+        let found = self.enter(session);
         self.watch(found);
         self.announce_start(found);
         Ok(found)
+    }
+
+    /// Makes a session known.
+    pub(crate) fn enter(&mut self, session: Session) -> Key {
+        let (id, pid) = (hash(&session.id), session.pid.as_raw_pid());
+        let found = self.sessions.insert(session);
+        self.ids.insert(id, found.bits());
+        self.leaders.insert(pid, found);
+        found
     }
 
     /// What can be refused before anything is made.
@@ -214,7 +228,7 @@ impl Server {
         }
     }
 
-    fn streams(&self, exec: &Exec, passed: Vec<OwnedFd>) -> Result<Streams, NotStarted> {
+    fn ends(&self, exec: &Exec, passed: Vec<OwnedFd>) -> Result<Ends, NotStarted> {
         let words = |errno| NotStarted::ours(format!("make a pipe: {}", describe(errno)));
         if exec.output == Output::Descriptors {
             let theirs = <[OwnedFd; 3]>::try_from(passed).map_err(|passed| {
@@ -224,12 +238,12 @@ impl Server {
                 ))
             })?;
             let outlets = [Outlet::new(None), Outlet::new(None)];
-            return Ok(Streams { theirs: theirs.map(Some), stdin: None, outlets, terminal: None });
+            return Ok(Ends { theirs: theirs.map(Some), stdin: None, outlets, terminal: None });
         }
         if let Some(pty) = &exec.pty {
             let words = |errno| NotStarted::ours(format!("open a terminal: {}", describe(errno)));
             let Terminal { theirs, ours: [output, input, terminal] } = Terminal::open(pty).map_err(words)?;
-            return Ok(Streams {
+            return Ok(Ends {
                 theirs: theirs.map(Some),
                 stdin: (exec.stdin != Stdin::Empty).then_some(input),
                 outlets: [Outlet::terminal(output), Outlet::new(None)],
@@ -254,7 +268,7 @@ impl Server {
         };
         let ((from_out, out), (from_err, err)) = (output().map_err(words)?, output().map_err(words)?);
         let outlets = [Outlet::new(from_out), Outlet::new(from_err)];
-        Ok(Streams { theirs: [reading, out, err], stdin, outlets, terminal: None })
+        Ok(Ends { theirs: [reading, out, err], stdin, outlets, terminal: None })
     }
 
     /// What gives an end of file: the null device (`None`), or where there is none a pipe that nobody writes to.

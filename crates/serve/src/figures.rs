@@ -1,6 +1,6 @@
 //! `stats`: what the server's own group uses, and what the server has done. What is not known is left out.
 
-use cgroup::{Own, Pressure, Stall, Stats};
+use cgroup::{Group, Own, Pressure, Stall, Stats};
 use wire::json::Object;
 
 use crate::key::Key;
@@ -17,8 +17,13 @@ impl Server {
         message.count("execs_kept", self.sessions.len().saturating_sub(running) as u64);
         message.count("connections", self.connections.len() as u64);
         message.count("execs_started", self.serial).count("api_orphans_reaped", self.reaped);
-        if let Some(own) = Own::find() {
-            write(&mut message, &own.stats());
+        let main = self.main.and_then(|main| self.sessions.get(main));
+        let group = main.and_then(|main| main.group.as_ref());
+        if let Some(stats) = group.map(Group::stats).or_else(|| Some(Own::find()?.stats())) {
+            write(&mut message, &stats);
+        }
+        if let Some(log) = main.and_then(|main| main.log.as_ref()) {
+            log.stats(&mut message);
         }
         machine.stats(&mut message);
         message.line();

@@ -4,6 +4,7 @@ use alloc::format;
 use alloc::string::String;
 
 use sys::Errno;
+use sys::fd::AsFd;
 use sys::process::Pid;
 use sys::strerror::describe;
 use wire::{Kill, Quoted, Scope, SignalNumber, Target};
@@ -41,13 +42,8 @@ impl Server {
                 let result = match kill.scope {
                     Scope::Leader => session.signal_leader(kill.signal),
                     Scope::Group => session.signal_group(kin, kill.signal),
-                    Scope::Tree => {
-                        let count = match kill.signal.get() {
-                            SIGKILL => session.kill_tree(kin),
-                            number => session.signal_tree(kin, number),
-                        };
-                        if count == 0 { Err(Errno::SRCH) } else { Ok(()) }
-                    }
+                    Scope::Tree if kill.signal.get() == SIGKILL && session.kill_group() => Ok(()),
+                    Scope::Tree => signal_tree(session.root(kin), kill.signal, kin),
                 };
                 if result.is_ok() && session.exit.is_none() {
                     session.killed_by.get_or_insert("kill");
@@ -65,11 +61,21 @@ fn signal_process(pid: i32, signal: SignalNumber, scope: Scope, kin: Kin<'_>) ->
         Scope::Leader => sys::signals::send(&pidfd, signal.get()),
         Scope::Group => sys::children::signal_group(&pidfd, pid, signal.get()),
         // It has no mark of ours: 0 is nobody's.
-        Scope::Tree => signal_tree(Root { pid, is_held: true, mark: 0, kin }, signal),
+        Scope::Tree => {
+            let pidfd = Some(pidfd.as_fd());
+            signal_tree(Root { pid, pidfd, mark: 0, orphans: kin.orphans }, signal, kin)
+        }
     }
 }
 
-fn signal_tree(root: Root<'_>, signal: SignalNumber) -> sys::Result<()> {
-    let count = if signal.get() == SIGKILL { tree::kill(root) } else { tree::signal(root, signal.get()) };
+fn signal_tree(root: Root<'_>, signal: SignalNumber, kin: Kin<'_>) -> sys::Result<()> {
+    let count = match signal.get() {
+        SIGKILL => tree::kill(kin, &[root]),
+        number => {
+            let members = tree::members(kin, &[root]);
+            members.iter().for_each(|(_, member)| tree::send(member, number));
+            members.len()
+        }
+    };
     if count == 0 { Err(Errno::SRCH) } else { Ok(()) }
 }

@@ -15,8 +15,10 @@
 extern crate alloc;
 
 mod accounts;
+mod adopted;
 mod clients;
 mod connection;
+mod cri;
 mod dial;
 mod events;
 mod execs;
@@ -28,7 +30,9 @@ mod key;
 mod kill;
 mod listener;
 mod listing;
+mod log;
 mod machine;
+
 mod ordered;
 mod outlet;
 mod poll;
@@ -37,6 +41,7 @@ mod processes;
 mod recover;
 mod requests;
 mod ring;
+mod round;
 mod server;
 mod session;
 mod settings;
@@ -47,8 +52,12 @@ mod timers;
 mod tree;
 mod watcher;
 
+pub use adopted::{Main, Streams};
 pub use cgroup::Parent;
 pub use listener::Listener;
+pub use log::{Log, Rotation};
 pub use machine::{Done, Frozen, Machine, News, Next, Watch};
+
 pub use server::Server;
 pub use settings::{Orphans, Settings};
+pub use start::{NotStarted, Start, Started};

@@ -5,8 +5,11 @@ use alloc::vec::Vec;
 
 use sys::fd::BorrowedFd;
 use sys::reap::End;
+use wire::answer::Exit;
 use wire::json::Object;
 use wire::{Resume, Shutdown, SignalNumber};
+
+use crate::start::{NotStarted, Start, Started};
 
 /// What a machine has learnt.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -69,6 +72,23 @@ pub trait Machine {
     /// # Errors
     /// Why it cannot be done.
     fn freeze(&mut self, to: Frozen) -> Done;
+
+    /// `exec`: starts a command as a child of this process; here, unless a machine knows another place. One that does
+    /// finds programs, users and directories in that place, and starts with a copy of its memory
+    /// (`spawn::Memory::Copied`) that cannot be dumped: what enters a container could be looked into from there
+    /// (CVE-2016-9962). The server's own thread may have a slack of timers set meanwhile, which the child is to inherit.
+    ///
+    /// # Errors
+    /// Why it was not started, such as that nothing is while the container is paused.
+    fn start(&mut self, start: &Start<'_>) -> Result<Started, NotStarted> {
+        start.here()
+    }
+
+    /// The adopted main command has ended: its output up to there is in its log, and no client knows yet. What this
+    /// writes down is there when the first one hears of it.
+    fn main_ended(&mut self, exit: &Exit) {
+        let _ = exit;
+    }
 
     /// Members that `stats` has beside the server's own: `uptime_secs`, `main`, `orphans_reaped` …
     fn stats(&mut self, message: &mut Object<'_>);

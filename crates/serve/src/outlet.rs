@@ -34,6 +34,8 @@ pub struct Outlet {
     pipe: Option<OwnedFd>,
     is_watched: bool,
     is_terminal: bool,
+    /// It is read whether or not its watchers have read: then how many bytes are kept for them.
+    unheld: Option<u64>,
     pub ring: Ring,
     /// Up to where its watchers have read; the ring need not keep what is before, but for replay.
     pub floor: u64,
@@ -45,7 +47,12 @@ impl Outlet {
     /// An output that comes from a pipe, or one that never gives anything.
     pub fn new(pipe: Option<OwnedFd>) -> Self {
         let ring = Ring::default();
-        Self { pipe, is_watched: false, is_terminal: false, ring, floor: 0, barrier: None }
+        Self { pipe, is_watched: false, is_terminal: false, unheld: None, ring, floor: 0, barrier: None }
+    }
+
+    /// One that no watcher holds up. So many bytes are kept, or more, for those who are late.
+    pub fn unheld(self, keep: u64) -> Self {
+        Self { unheld: Some(keep.max(CAPACITY as u64)), ..self }
     }
 
     /// An output that is a terminal.
@@ -59,7 +66,10 @@ impl Outlet {
     }
 
     const fn room(&self) -> usize {
-        CAPACITY.saturating_sub((self.ring.end() - self.floor) as usize)
+        match self.unheld {
+            Some(_) => CAPACITY,
+            None => CAPACITY.saturating_sub((self.ring.end() - self.floor) as usize),
+        }
     }
 
     /// Reads once, as much as there is room for.
@@ -90,6 +100,9 @@ impl Outlet {
             None => count,
         };
         self.ring.append(&scratch[..kept]);
+        if let Some(keep) = self.unheld {
+            self.ring.forget(self.ring.end().saturating_sub(keep));
+        }
         match allowance {
             Some(allowance) => {
                 allowance.left -= kept as u64;

@@ -63,8 +63,7 @@ fn decimal(text: &[u8]) -> Option<i64> {
 
 /// A file of /proc, at most `limit` bytes of it.
 pub fn read(path: &str, limit: usize) -> Result<Vec<u8>> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY;
-    let file: OwnedFd = openat(CWD, path, flags, Mode::empty())?;
+    let file = open_file(path)?;
     let mut text = Vec::new();
     let mut piece = [0u8; 4096];
     while text.len() < limit {
@@ -81,12 +80,20 @@ pub fn read(path: &str, limit: usize) -> Result<Vec<u8>> {
 
 /// What the kernel says of one process; `None` where it is gone.
 pub fn stat(pid: i32) -> Option<Stat> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY;
-    let file: OwnedFd = openat(CWD, format!("/proc/{pid}/stat"), flags, Mode::empty()).ok()?;
-    // One read: the line has at most 52 numbers of 20 digits and a name of 64 bytes.
+    // The line has at most 52 numbers of 20 digits and a name of 64 bytes.
     let mut line = [0; 1280];
-    let count = sys::io::read(&file, &mut line).ok()?;
-    Stat::parse(&line[..count])
+    Stat::parse(head(&format!("/proc/{pid}/stat"), &mut line)?)
+}
+
+/// A file of /proc that is shorter than the buffer, which one read tells of.
+pub fn head<'b>(path: &str, buffer: &'b mut [u8]) -> Option<&'b [u8]> {
+    let file: OwnedFd = open_file(path).ok()?;
+    let count = sys::io::read(&file, &mut *buffer).ok()?;
+    buffer.get(..count)
+}
+
+fn open_file(path: &str) -> Result<OwnedFd> {
+    openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY, Mode::empty())
 }
 
 /// Whether the kernel tells the children of processes.

@@ -3,21 +3,20 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use sys::children::{Ended, How};
+use sys::children::Ended;
+use sys::clone::Child;
 use sys::event::epoll::EventFlags;
 use sys::fd::OwnedFd;
 use sys::process::Pid;
 use sys::reap::{self, End};
 use wire::{OnDisconnect, SignalNumber};
 
-use crate::inlet::Inlet;
 use crate::journal::{Journal, Legacy, Note, Slot};
 use crate::key::Key;
 use crate::ordered::hash;
-use crate::outlet::Outlet;
 use crate::poll::Source;
 use crate::server::Server;
-use crate::session::{Label, Remains, Session, Terms};
+use crate::session::{Label, Session, Terms};
 use crate::timers::{MILLISECOND, now};
 
 /// A tick in nanoseconds.
@@ -50,42 +49,21 @@ impl Server {
         let Some(pid) = Pid::from_raw(note.pid) else { return };
         let group = self.groups.as_ref().and_then(|groups| groups.find(note.server, note.serial));
         let id = note.id.clone();
-        let session = Session {
-            id: note.id,
-            is_named: true,
-            remains: Remains::Kept,
-            is_orphan: true,
-            pid,
-            pidfd: Some(pidfd),
-            slot: Some(slot),
-            label: Label { cmd: note.cmd, tag: note.tag, user: String::new(), started_at: note.started_at },
-            terms: Terms {
-                timeout_ms: 0,
-                kill_signal: SignalNumber::TERM,
-                grace: 2000 * MILLISECOND,
-                linger: 0,
-                on_disconnect: OnDisconnect::Keep,
-                replay: 0,
-            },
-            mark: note.mark,
-            group,
-            exit: None,
-            outlets: [Outlet::new(None), Outlet::new(None)],
-            inlet: Inlet::new(None, Vec::new()),
-            terminal: None,
-            allowance: None,
-            watchers: Vec::new(),
-            waiters: Vec::new(),
-            // Times are told on the clock that stands still while the machine sleeps.
-            started: now().saturating_sub(sys::clock::since_boot().saturating_sub(note.born[0])),
-            deadline: None,
-            kill_at: None,
-            linger_until: None,
-            due: None,
-            timed_out: false,
-            truncated: false,
-            killed_by: None,
+        let label = Label { cmd: note.cmd, tag: note.tag, user: String::new(), started_at: note.started_at };
+        let terms = Terms {
+            timeout_ms: 0,
+            kill_signal: SignalNumber::TERM,
+            grace: 2000 * MILLISECOND,
+            linger: 0,
+            on_disconnect: OnDisconnect::Keep,
+            replay: 0,
         };
+        let mut session = Session::new(note.id, Child { pid, pidfd }, label, terms);
+        (session.is_orphan, session.slot, session.mark) = (true, Some(slot), note.mark);
+        session.group = group;
+        // Times are told on the clock that stands still while the machine sleeps.
+        session.started =
+            session.started.saturating_sub(sys::clock::since_boot().saturating_sub(note.born[0]));
         let found = self.sessions.insert(session);
         self.ids.insert(hash(&id), found.bits());
         self.orphaned.insert(note.pid, found);
@@ -124,16 +102,12 @@ impl Server {
     /// Notes the end of a predecessor's exec.
     pub(crate) fn end_orphan(&mut self, found: Key, end: End, error: Option<&'static str>) {
         let Some(session) = self.sessions.get_mut(found) else { return };
-        let how = match end {
-            End::Code(code) => How::Code(code),
-            End::Signal(number) => How::Signal(number),
-        };
-        session.note_end(Ended { how, user_ms: 0, system_ms: 0, max_rss_kb: 0 }, now());
+        session.note_end(Ended { how: end, user_ms: 0, system_ms: 0, max_rss_kb: 0 }, now());
         if let Some(exit) = &mut session.exit {
             exit.error = error;
         }
         self.orphaned.remove(session.pid.as_raw_pid());
-        self.has_ended(found);
+        self.ending.push(found);
     }
 
     /// A process that was not ours has been reaped by somebody above.

@@ -7,6 +7,7 @@ use sys::Result;
 use sys::event::epoll::EventFlags;
 use sys::fd::{AsFd, OwnedFd};
 use sys::pages::Pages;
+use sys::process::Pid;
 use sys::signals::SignalSet;
 use wire::ExecId;
 
@@ -32,7 +33,11 @@ const SIGCHLD: i32 = 17;
 /// What walks down trees need to know, without the rest of the server.
 macro_rules! kin {
     ($server:ident) => {
-        $crate::tree::Kin { leaders: &$server.leaders, orphans: $server.settings.orphans }
+        $crate::tree::Kin {
+            leaders: &$server.leaders,
+            orphans: $server.settings.orphans,
+            main: $server.main_pid,
+        }
     };
 }
 pub(crate) use kin;
@@ -75,8 +80,17 @@ pub struct Server {
     pub(crate) orphaned: Pids,
     /// How many execs of a predecessor there were, where there was one.
     pub(crate) restarted: Option<u64>,
+    /// The main command, where there is one.
+    pub(crate) main: Option<Key>,
+    /// Its process, until that has been reaped.
+    pub(crate) main_pid: Option<Pid>,
     /// What the machine was told.
     pub(crate) watch: Watch,
+    /// Sessions whose processes have ended in this round, which nobody has been told.
+    pub(crate) ending: Vec<Key>,
+    /// Sessions whose trees are to be asked to end in this round, and those whose are to be killed.
+    pub(crate) asked: Vec<Key>,
+    pub(crate) doomed: Vec<Key>,
     /// Everything is to end.
     pub(crate) is_stopping: bool,
     /// When it ends at the latest.
@@ -138,7 +152,12 @@ impl Server {
             dial,
             orphaned: Pids::new(),
             restarted: None,
+            main: None,
+            main_pid: None,
             watch: Watch::Off,
+            ending: Vec::new(),
+            asked: Vec::new(),
+            doomed: Vec::new(),
             is_stopping: false,
             end: None,
             orphans,
@@ -168,6 +187,8 @@ impl Server {
                     return Ok(());
                 }
             }
+            // Before the time is up for any of them.
+            self.settle_ends(machine);
             let now = now();
             while let Some(due) = self.timers.expired(now) {
                 match due {
@@ -177,9 +198,14 @@ impl Server {
                     Due::End => return Ok(()),
                 }
             }
+            self.settle_ends(machine);
             // Before anybody is told that orphans are watched.
             self.settle_watch(machine);
             self.flush(machine);
+            // Clients that go may take trees along, and what becomes of these may be told to others.
+            while self.end_trees() {
+                self.flush(machine);
+            }
             if self.is_stopping && self.is_finished() {
                 return Ok(());
             }
@@ -190,7 +216,7 @@ impl Server {
         match source {
             Source::Listener(number) => self.accept(number as usize, machine),
             Source::Connection(key) => self.connection_is_ready(key, flags, machine),
-            Source::Process(key) => self.process_has_ended(key),
+            Source::Process(key) => self.process_is_ready(key),
             Source::Stdout(key) => self.output_is_ready(key, 0, flags),
             Source::Stderr(key) => self.output_is_ready(key, 1, flags),
             Source::Stdin(key) => self.input_is_ready(key),
@@ -215,7 +241,7 @@ impl Server {
     }
 
     /// Begins to end: nobody new comes in, and nothing new is started.
-    fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         self.is_stopping = true;
         self.listeners.clear();
         if self.leaders.is_empty() {
@@ -247,17 +273,10 @@ impl Server {
             // A descriptor that is ready and cannot be read would be ready for ever.
             let _ = sys::signals::take(SignalSet::EMPTY.with(SIGCHLD));
         }
-        while let Ok(Some(pid)) = sys::children::any_ended() {
+        while let Ok(Some((pid, ended))) = sys::children::any_ended() {
             match self.leaders.get(pid) {
-                Some(found) => self.process_has_ended(found),
-                None => match sys::children::reap(pid) {
-                    Ok(end) => self.orphan_was_reaped(pid, end),
-                    Err(_) => break,
-                },
-            }
-            if self.leaders.contains(pid) {
-                // It cannot be reaped: rather than be asked for ever, it is left to its pidfd.
-                break;
+                Some(found) => self.process_has_ended(found, ended),
+                None => self.orphan_was_reaped(pid, ended.how),
             }
         }
     }

@@ -1,12 +1,15 @@
 //! One exec from its start until nobody asks about it any more.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use cgroup::Group;
-use sys::children::{Ended, How};
-use sys::fd::OwnedFd;
+use sys::children::Ended;
+use sys::clone::Child;
+use sys::fd::{AsFd, OwnedFd};
 use sys::process::Pid;
+use sys::reap::End;
 use wire::answer::{Exit, Stream};
 use wire::{Exec, ExecId, OnDisconnect, SignalNumber, State};
 
@@ -14,9 +17,10 @@ use crate::Orphans;
 use crate::inlet::Inlet;
 use crate::journal::Slot;
 use crate::key::Key;
+use crate::log::Record;
 use crate::outlet::{Allowance, Outlet};
 use crate::poll::{Poll, Source};
-use crate::timers::{Instant, MILLISECOND};
+use crate::timers::{Instant, MILLISECOND, now};
 use crate::tree::{Kin, Root};
 use crate::watcher::Watcher;
 
@@ -85,6 +89,8 @@ pub struct Session {
     pub mark: u32,
     /// Its cgroup, where it has one.
     pub group: Option<Group>,
+    /// How its process has ended, until that is told.
+    pub ended: Option<Ended>,
     pub exit: Option<Exit>,
     /// Standard output (or the terminal) and standard error.
     pub outlets: [Outlet; 2],
@@ -100,18 +106,58 @@ pub struct Session {
     pub deadline: Option<Instant>,
     /// When what has been asked to end is killed.
     pub kill_at: Option<Instant>,
+    /// Its tree is to be killed in this round: it is not forgotten before.
+    pub is_doomed: bool,
     /// When output that outlives the process is followed no longer.
     pub linger_until: Option<Instant>,
     pub due: Option<Instant>,
     pub timed_out: bool,
     pub truncated: bool,
     pub killed_by: Option<&'static str>,
+    /// Where all of its output is kept.
+    pub log: Option<Box<dyn Record>>,
 }
 
 /// Both streams, in the order of [`Session::outlets`].
 pub const STREAMS: [Stream; 2] = [Stream::Stdout, Stream::Stderr];
 
 impl Session {
+    /// One that begins now, without streams, whose id a client knows.
+    pub fn new(id: ExecId, child: Child, label: Label, terms: Terms) -> Self {
+        let started = now();
+        Self {
+            id,
+            is_named: true,
+            remains: Remains::Kept,
+            is_orphan: false,
+            pid: child.pid,
+            pidfd: Some(child.pidfd),
+            slot: None,
+            deadline: (terms.timeout_ms > 0).then(|| started + terms.timeout_ms * MILLISECOND),
+            label,
+            terms,
+            mark: 0,
+            group: None,
+            ended: None,
+            exit: None,
+            outlets: [Outlet::new(None), Outlet::new(None)],
+            inlet: Inlet::new(None, Vec::new()),
+            terminal: None,
+            allowance: None,
+            watchers: Vec::new(),
+            waiters: Vec::new(),
+            started,
+            kill_at: None,
+            is_doomed: false,
+            linger_until: None,
+            due: None,
+            timed_out: false,
+            truncated: false,
+            killed_by: None,
+            log: None,
+        }
+    }
+
     pub const fn number(&self) -> u64 {
         self.pid.as_raw_nonzero().get() as u64
     }
@@ -126,38 +172,28 @@ impl Session {
     }
 
     /// What tells its descendants.
-    pub const fn root<'l>(&self, kin: Kin<'l>) -> Root<'l> {
+    pub fn root(&self, kin: Kin<'_>) -> Root<'_> {
         // Those of a predecessor's commands fell to somebody above when it ended.
         let orphans = if self.is_orphan { Orphans::Others } else { kin.orphans };
-        let kin = Kin { orphans, ..kin };
-        Root { pid: self.pid, is_held: self.pidfd.is_some(), mark: self.mark, kin }
+        Root { pid: self.pid, pidfd: self.pidfd.as_ref().map(AsFd::as_fd), mark: self.mark, orphans }
     }
 
-    /// Signals all that descends from it once; how many got it.
-    pub fn signal_tree(&self, kin: Kin<'_>, number: i32) -> usize {
-        crate::tree::signal(self.root(kin), number)
+    /// Kills all of it by its cgroup, where it has one: the kernel misses nobody, and takes one write for all.
+    pub fn kill_group(&self) -> bool {
+        self.group.as_ref().is_some_and(|group| group.kill().is_ok())
     }
 
-    /// Kills all that descends from it.
-    pub fn kill_tree(&self, kin: Kin<'_>) -> usize {
-        match &self.group {
-            // The kernel misses nobody, and takes one write for all.
-            Some(group) if group.kill().is_ok() => 1,
-            _ => crate::tree::kill(self.root(kin)),
-        }
-    }
-
-    /// Whether something of its tree is alive.
-    pub fn has_descendants(&self, kin: Kin<'_>) -> bool {
-        match self.group.as_ref().map(Group::events) {
-            Some(Ok(events)) => events.populated,
-            _ => !crate::tree::members(self.root(kin)).is_empty(),
-        }
+    /// Whether something of its cgroup is alive, where it has one.
+    pub fn is_populated(&self) -> Option<bool> {
+        Some(self.group.as_ref()?.events().ok()?.populated)
     }
 
     /// Whether its process has ended and nothing more will come from its pipes.
     pub fn is_over(&self) -> bool {
-        self.exit.is_some() && self.outlets.iter().all(Outlet::is_closed) && self.kill_at.is_none()
+        self.exit.is_some()
+            && self.outlets.iter().all(Outlet::is_closed)
+            && self.kill_at.is_none()
+            && !self.is_doomed
     }
 
     /// Whether an output is followed whose silence would end that.
@@ -177,34 +213,26 @@ impl Session {
             return sys::children::signal_group(pidfd, self.pid, signal.get());
         }
         let group = self.pid.as_raw_pid();
-        let members = crate::tree::members(self.root(kin));
-        let members: Vec<_> = members.iter().filter(|member| member.group == group).collect();
-        for member in &members {
-            if let Some(fd) = crate::proc::open(member) {
-                let _ = sys::signals::send(&fd, signal.get());
-            }
-        }
+        let mut members = crate::tree::members(kin, &[self.root(kin)]);
+        members.retain(|(_, member)| member.group == group);
+        members.iter().for_each(|(_, member)| crate::tree::send(member, signal.get()));
         if members.is_empty() { Err(sys::Errno::SRCH) } else { Ok(()) }
     }
 
-    /// Notes the process's end, as far as it has come.
-    pub fn reap(&mut self, now: Instant) -> bool {
-        let Some(pidfd) = &self.pidfd else { return false };
-        let ended = match sys::children::ended(pidfd) {
-            Ok(Some(ended)) => ended,
-            Ok(None) => return false,
+    /// Reaps the process if it has ended.
+    pub fn reap(&self) -> Option<Ended> {
+        match sys::children::ended(self.pidfd.as_ref()?) {
+            Ok(ended) => ended,
             // Somebody else has reaped it: its code is lost, its end is not.
-            Err(_) => Ended { how: How::Code(255), user_ms: 0, system_ms: 0, max_rss_kb: 0 },
-        };
-        self.note_end(ended, now);
-        true
+            Err(_) => Some(Ended { how: End::Code(255), user_ms: 0, system_ms: 0, max_rss_kb: 0 }),
+        }
     }
 
     /// Its process is no more.
     pub fn note_end(&mut self, ended: Ended, now: Instant) {
         let (code, signal) = match ended.how {
-            How::Code(code) => (code, None),
-            How::Signal(number) => (128u8.saturating_add(number.unsigned_abs() as u8), Some(number)),
+            End::Code(code) => (code, None),
+            End::Signal(number) => (128u8.saturating_add(number.unsigned_abs() as u8), Some(number)),
         };
         self.inlet.close();
         self.pidfd = None;

@@ -22,12 +22,15 @@ use crate::accounts::{self, Account};
 /// Why a command was not started: in words, and as a shell's code.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NotStarted {
+    /// For the client.
     pub text: String,
+    /// 127 for a program that was not found, 126 for one that cannot be executed, 125 for all else.
     pub code: u8,
 }
 
 impl NotStarted {
-    /// Something of ours, not of the command.
+    /// Something of the server's, not of the command's.
+    #[must_use]
     pub const fn ours(text: String) -> Self {
         Self { text, code: 125 }
     }
@@ -35,10 +38,17 @@ impl NotStarted {
 
 type Outcome<T> = Result<T, NotStarted>;
 
-/// What every command of a server begins with.
+/// A command that is to be started: what [`crate::Machine::start`] is given.
 #[derive(Debug)]
-pub struct Ground<'s> {
-    /// The server's own variables.
+pub struct Start<'s> {
+    /// The request.
+    pub exec: &'s Exec,
+    /// What becomes its descriptors 0, 1 and 2: with [`Exec::pty`] a terminal's slave, three times. `None` where it is
+    /// the server's own, since there is no null device.
+    pub standard: [Option<BorrowedFd<'s>>; 3],
+    /// The cgroup that it is to be born into, where the server has made it one.
+    pub cgroup: Option<BorrowedFd<'s>>,
+    /// The variables of [`crate::Settings`]: see [`Start::variables`].
     pub environment: &'s Words,
     /// Signals that the server ignores, and no command should.
     pub ignored: SignalSet,
@@ -46,16 +56,49 @@ pub struct Ground<'s> {
     pub nofile: Option<Limit>,
 }
 
-/// Starts a command with these descriptors, in this cgroup.
-pub fn start(
-    ground: &Ground<'_>,
-    exec: &Exec,
-    standard: [Option<BorrowedFd<'_>>; 3],
-    cgroup: Option<BorrowedFd<'_>>,
-) -> Outcome<Child> {
+/// A command that runs.
+#[derive(Debug)]
+pub struct Started {
+    /// Its process, a child of this one.
+    pub child: Child,
+    /// The master of a terminal that the command has opened for itself, in its own devpts: it takes the place of the
+    /// one in [`Start::standard`].
+    pub terminal: Option<OwnedFd>,
+}
+
+impl From<Child> for Started {
+    fn from(child: Child) -> Self {
+        Self { child, terminal: None }
+    }
+}
+
+impl<'s> Start<'s> {
+    /// Starts it in the server's own file system and namespaces: there PATH is searched and users are looked up.
+    ///
+    /// # Errors
+    /// Why it was not started.
+    pub fn here(&self) -> Outcome<Started> {
+        start(self).map(Started::from)
+    }
+
+    /// The environment: the request's variables; then `more`, such as HOME of a user or TERM; then, unless the request
+    /// replaces them, the server's that are not named yet.
+    #[must_use]
+    pub fn variables(&self, more: [Option<&'s CStr>; 2]) -> Vec<&'s CStr> {
+        let mut words: Vec<&CStr> = self.exec.env.words.iter().collect();
+        add_new(&mut words, more.into_iter().flatten());
+        if self.exec.env_mode == EnvironmentMode::Merge {
+            add_new(&mut words, self.environment.iter());
+        }
+        words
+    }
+}
+
+fn start(start: &Start<'_>) -> Outcome<Child> {
+    let exec = start.exec;
     let account = exec.user.as_ref().map(accounts::find).transpose().map_err(NotStarted::ours)?;
-    let (home, term) = (home(exec, account.as_ref()), term(exec));
-    let variables = variables(ground, exec, [home.as_deref(), term.as_deref()]);
+    let (home, term) = (home(account.as_ref()), term(exec));
+    let variables = start.variables([home.as_deref(), term.as_deref()]);
     let file = find(exec, value(&variables, b"PATH"))?;
     let argv0 = exec.argv0.as_deref().unwrap_or(&file);
     let argv: Vec<_> = [argv0].into_iter().chain(exec.args.iter()).map(Argument::new).collect();
@@ -72,7 +115,7 @@ pub fn start(
     if let Some(score) = &score {
         steps.push(Step::WriteProc { path: c"self/oom_score_adj", value: score });
     }
-    steps.extend(ground.nofile.map(Step::Limit));
+    steps.extend(start.nofile.map(Step::Limit));
     for limit in &exec.rlimits {
         steps.push(Step::Limit(resource_limit(limit)?));
     }
@@ -83,7 +126,7 @@ pub fn start(
     if exec.no_new_privs {
         steps.push(Step::NoNewPrivileges);
     }
-    steps.push(Step::Signals { reset: ground.ignored });
+    steps.push(Step::Signals { reset: start.ignored });
     steps.push(Step::CloseOthers);
     if let Some(path) = exec.cwd.as_deref() {
         steps.push(Step::Chdir { path });
@@ -92,8 +135,8 @@ pub fn start(
     let launch = Launch {
         plan: Plan { steps: &steps },
         namespaces: Namespaces::NONE,
-        cgroup,
-        standard,
+        cgroup: start.cgroup,
+        standard: start.standard,
         others: Others::Keep,
         memory: Memory::Borrowed,
     };
@@ -121,19 +164,14 @@ impl Caller for NoPauses {
     fn terminal(&mut self, _: OwnedFd) {}
 }
 
-/// The environment of one command: the request's variables, then those of the server that it does not name.
-fn variables<'a>(ground: &Ground<'a>, exec: &'a Exec, more: [Option<&'a CStr>; 2]) -> Vec<&'a CStr> {
-    let own = &exec.env.words;
-    let mut words: Vec<&CStr> = own.iter().chain(more.into_iter().flatten()).collect();
-    if exec.env_mode == EnvironmentMode::Merge {
-        let given = words.len();
-        for word in ground.environment.iter() {
-            if !words[..given].iter().any(|other| name(other) == name(word)) {
-                words.push(word);
-            }
+/// Adds those whose name is not among the words that were there before.
+fn add_new<'a>(words: &mut Vec<&'a CStr>, more: impl Iterator<Item = &'a CStr>) {
+    let given = words.len();
+    for word in more {
+        if !words[..given].iter().any(|other| name(other) == name(word)) {
+            words.push(word);
         }
     }
-    words
 }
 
 fn name(word: &CStr) -> &[u8] {
@@ -144,20 +182,16 @@ fn value<'a>(variables: &[&'a CStr], name: &[u8]) -> Option<&'a [u8]> {
     variables.iter().find_map(|word| word.to_bytes().strip_prefix(name)?.strip_prefix(b"="))
 }
 
-/// The home of the user that a command runs as, where the request does not say another.
-fn home(exec: &Exec, account: Option<&Account>) -> Option<CString> {
-    let home = account?.home.as_ref()?;
-    let given = exec.env.words.iter().any(|word| name(word) == b"HOME");
-    let word = [b"HOME=", home.as_slice()].concat();
-    (!given && !home.is_empty()).then(|| CString::new(word).ok()).flatten()
+/// The home of the user that a command runs as.
+fn home(account: Option<&Account>) -> Option<CString> {
+    let home = account?.home.as_ref().filter(|home| !home.is_empty())?;
+    CString::new([b"HOME=", home.as_slice()].concat()).ok()
 }
 
-/// The kind of the terminal, where there is one and the request's variables do not say another.
+/// The kind of the terminal, where there is one.
 fn term(exec: &Exec) -> Option<CString> {
     let term = exec.pty.as_ref()?.term.as_ref()?;
-    let given = exec.env.words.iter().any(|word| name(word) == b"TERM");
-    let word = [b"TERM=", term.as_bytes()].concat();
-    (!given).then(|| CString::new(word).ok()).flatten()
+    CString::new([b"TERM=", term.as_bytes()].concat()).ok()
 }
 
 /// Where a program without a slash in its name is looked for, when nobody has said.

@@ -2,17 +2,17 @@
 
 use alloc::format;
 
+use sys::children::Ended;
 use sys::event::epoll::EventFlags;
 use wire::{OnLimit, answer};
 
 use crate::connection::Manner;
 use crate::key::Key;
 use crate::ordered::hash;
-use crate::outlet::{Outlet, Read};
-use crate::server::{Server, kin};
+use crate::outlet::Read;
+use crate::server::Server;
 use crate::session::Remains;
 use crate::timers::{Due, Instant, MILLISECOND, now};
-use crate::tree::Root;
 use crate::watcher::Wants;
 
 /// How many ended execs are remembered.
@@ -23,6 +23,8 @@ const MAX_KEPT: usize = 8 << 20;
 pub const LAST_WORDS: Instant = 1000 * MILLISECOND;
 /// Reads of one stream before others get their turn.
 const TURN: usize = 4;
+/// Reads of a stream whose command has ended: a pipe is empty after a few, a terminal gives 4 KiB at a time.
+const DRAIN: usize = 256;
 
 impl Server {
     /// A command has written, or closed an output.
@@ -43,11 +45,23 @@ impl Server {
         self.advance(found);
     }
 
+    /// Reads what a command has left in its pipes, as far as there is room.
+    pub(crate) fn drain(&mut self, found: Key) {
+        for number in 0..2 {
+            // Where room has no end, a writer that outlives the command might have none either.
+            let mut reads = 0..DRAIN;
+            while reads.next().is_some() && self.read_output(found, number) {}
+        }
+    }
+
     /// Reads an output once; whether there may be more.
     fn read_output(&mut self, found: Key, number: usize) -> bool {
         let Some(session) = self.sessions.get_mut(found) else { return false };
         let before = session.outlets[number].ring.end();
         let read = session.outlets[number].read(&self.poll, &mut self.scratch, session.allowance.as_mut());
+        if let Some(log) = &mut session.log {
+            log.write(number, session.outlets[number].ring.from(before));
+        }
         if read == Read::Limit {
             session.truncated = true;
             let kills = session.allowance.is_some_and(|allowance| allowance.then == OnLimit::Kill);
@@ -64,51 +78,24 @@ impl Server {
         matches!(read, Read::Some | Read::Limit)
     }
 
-    /// A command's process has ended. What it wrote is still in its pipes.
-    pub(crate) fn process_has_ended(&mut self, found: Key) {
-        let now = now();
+    /// A command's pidfd says that its process has ended, which is known already where that was reaped as one of all
+    /// children.
+    pub(crate) fn process_is_ready(&mut self, found: Key) {
         let Some(session) = self.sessions.get_mut(found) else { return };
         if session.is_orphan {
             return self.orphan_has_ended(found);
         }
-        if !session.reap(now) {
-            return;
+        if let Some(ended) = session.reap() {
+            self.process_has_ended(found, ended);
         }
-        self.leaders.remove(session.pid.as_raw_pid());
-        self.has_ended(found);
     }
 
-    /// What follows the end of a process.
-    pub(crate) fn has_ended(&mut self, found: Key) {
-        let (now, kin) = (now(), kin!(self));
+    /// A command's process has been reaped. What it wrote is still in its pipes.
+    pub(crate) fn process_has_ended(&mut self, found: Key, ended: Ended) {
         let Some(session) = self.sessions.get_mut(found) else { return };
-        if let (Some(journal), Some(slot)) = (&mut self.journal, session.slot.take()) {
-            journal.clear(slot);
-        }
-        // What was to be ended together with it is gone, or still has its time.
-        if session.kill_at.is_some() && !session.has_descendants(kin) {
-            session.kill_at = None;
-        }
-        for number in 0..2 {
-            while self.read_output(found, number) {}
-        }
-        let Some(session) = self.sessions.get_mut(found) else { return };
-        session.outlets.iter_mut().for_each(Outlet::set_barrier);
-        if session.outlets.iter().any(|outlet| !outlet.is_closed()) {
-            // Only who knows more than the base protocol is told.
-            if (session.is_named || !self.subscribers.is_empty())
-                && let Some(exit) = &mut session.exit
-            {
-                let root = Root { pid: session.pid, is_held: false, mark: session.mark, kin: kin!(self) };
-                exit.left = crate::tree::members(root).len() as u64;
-            }
-        }
-        self.schedule(found);
-        self.announce_exit(found);
-        self.advance(found);
-        if self.is_stopping && self.leaders.is_empty() {
-            self.timers.set(Due::End, &mut self.end, Some(now + LAST_WORDS));
-        }
+        (session.ended, session.pidfd) = (Some(ended), None);
+        self.leaders.remove(session.pid.as_raw_pid());
+        self.ending.push(found);
     }
 
     /// Lets everybody who follows a session have what there is, and reads on where that made room.
@@ -183,8 +170,9 @@ impl Server {
         let Some(session) = self.sessions.get_mut(found) else { return };
         if passed(session.kill_at) {
             session.kill_at = None;
-            session.kill_tree(kin!(self));
+            self.doom(found);
         }
+        let Some(session) = self.sessions.get_mut(found) else { return };
         if passed(session.linger_until) {
             session.linger_until = None;
             // If this process had to wait for a processor, something may have come that it has not seen yet.
@@ -225,7 +213,7 @@ impl Server {
     /// Asks a command and all that descends from it to end, and sees to it that it does.
     pub(crate) fn end_tree(&mut self, found: Key) {
         let Some(session) = self.sessions.get_mut(found) else { return };
-        session.signal_tree(kin!(self), session.terms.kill_signal.get());
+        self.asked.push(found);
         session.kill_at = Some(now() + session.terms.grace);
         self.schedule(found);
     }
@@ -234,7 +222,9 @@ impl Server {
     fn retire(&mut self, found: Key) {
         let Some(session) = self.sessions.get_mut(found) else { return };
         self.timers.set(Due::Session(found), &mut session.due, None);
-        if let (Some(groups), Some(group)) = (&mut self.groups, session.group.take()) {
+        if let (Some(groups), Some(group)) = (&mut self.groups, session.group.take())
+            && self.main != Some(found)
+        {
             groups.remove(group);
         }
         if !session.is_named {
@@ -244,7 +234,7 @@ impl Server {
         if session.remains == Remains::Delivered {
             session.outlets.iter_mut().for_each(|outlet| outlet.ring.release());
         }
-        if !self.ended.contains(&found) {
+        if !self.ended.contains(&found) && self.main != Some(found) {
             self.ended.push_back(found);
         }
         while self.ended.len() > MAX_ENDED {

@@ -24,14 +24,19 @@ impl Terminal {
         let master = openpt(flags)?;
         unlockpt(&master)?;
         let slave = ioctl_tiocgptpeer(&master, flags)?;
-        tcsetwinsize(&master, size(pty.rows, pty.cols))?;
-        ioctl_fionbio(&master, true)?;
-        let again = |fd: &OwnedFd| fcntl_dupfd_cloexec(fd, 3);
-        Ok(Self {
-            theirs: [again(&slave)?, again(&slave)?, slave],
-            ours: [again(&master)?, again(&master)?, master],
-        })
+        Ok(Self { theirs: [again(&slave)?, again(&slave)?, slave], ours: ours(master, pty)? })
     }
+}
+
+/// A terminal's master as we have it, of the size that was asked for.
+pub fn ours(master: OwnedFd, pty: &Pty) -> Result<[OwnedFd; 3]> {
+    tcsetwinsize(&master, size(pty.rows, pty.cols))?;
+    ioctl_fionbio(&master, true)?;
+    Ok([again(&master)?, again(&master)?, master])
+}
+
+fn again(fd: &OwnedFd) -> Result<OwnedFd> {
+    fcntl_dupfd_cloexec(fd, 3)
 }
 
 const fn size(rows: u16, cols: u16) -> Winsize {

@@ -104,3 +104,58 @@ fn the_walk_down_a_tree_depends_on_the_tree_and_not_on_the_crowd() {
     assert!((5..60).contains(&opened), "{opened} files were opened");
     ground.kill_children();
 }
+
+/// Runs a script that leaves a hundred daemons: each has left its session, and lost its parent.
+fn hundred_daemons(ground: &Ground, id: &str) -> Client {
+    let mut client = ground.connect();
+    let script = "i=0; while [ $i -lt 100 ]; do (setsid sleep 60 >/dev/null 2>&1 &); i=$((i+1)); done; echo up; sleep 60";
+    client.send(&script_with(script, &json!({"id": id, "events": true})));
+    client.until("stdout");
+    client
+}
+
+#[test]
+fn a_process_that_is_killed_with_its_tree_costs_two_files_and_one_wait() {
+    let ground = Ground::new(&[]);
+    let mut client = hundred_daemons(&ground, "tree");
+    wait_until("they have lost their parents", || ground.children().len() == 101);
+    let trace = Trace::of(&ground);
+    ground.ask_one(&json!({"type": "kill", "id": "tree", "signal": "KILL", "scope": "tree"}));
+    client.until("exit");
+    wait_until("all are gone", || ground.children().is_empty());
+    let calls = trace.end();
+    let of = |name: &str| calls.iter().filter(|call| *call == name).count();
+    let all = calls.len() - of("fcntl") - of("clock_gettime") - of("getpid");
+    println!("{} files, {} waits, {all} calls for 101 processes", of("openat"), of("waitid"));
+    // Its mark and its children. It is waited for once, and once for each signal that came too early.
+    assert!(of("openat") <= 2 * 101 + 8, "{} files were opened", of("openat"));
+    assert!(of("waitid") <= 101 + of("read") / 2, "{} waits", of("waitid"));
+    assert!(all <= 101 * 12 + 80, "{all} calls");
+    assert_eq!((of("pidfd_open"), of("pidfd_send_signal")), (100, 101));
+}
+
+#[test]
+fn one_walk_serves_all_commands_that_end_at_once() {
+    const COMMANDS: usize = 200;
+    let ground = Ground::new(&[]);
+    let mut leaving = ground.connect();
+    for number in 0..COMMANDS {
+        let fields = json!({"id": format!("{number}"), "events": true, "on_disconnect": "kill", "kill_signal": "KILL"});
+        let mut request = script_with("", &fields);
+        request["args"] = json!(["sleep", "60"]);
+        leaving.send(&request);
+        leaving.until("started");
+    }
+    let mut watching = hundred_daemons(&ground, "other");
+    wait_until("they have lost their parents", || ground.children().len() == COMMANDS + 101);
+    let trace = Trace::of(&ground);
+    drop(leaving);
+    wait_until("they have ended", || ground.children().len() == 101);
+    let calls = trace.end();
+    let opened = calls.iter().filter(|call| *call == "openat").count();
+    println!("{opened} files for {COMMANDS} commands beside 100 daemons of another");
+    // Each one's children when it is killed; the children of the server and the marks of the daemons a few times.
+    assert!(opened <= COMMANDS + 12 * 203, "{opened} files were opened");
+    ground.ask_one(&json!({"type": "kill", "id": "other", "signal": "KILL", "scope": "tree"}));
+    watching.until("exit");
+}

@@ -53,6 +53,10 @@ impl Error {
                 error.what = format!("root file system {}", path.to_string_lossy());
                 error.place.clear();
             }
+            (Some(Step::Join { .. }), Call::Join) if failure.errno == Errno::SRCH => {
+                error.what = String::from("enter the container");
+                error.why = String::from("it has ended");
+            }
             (_, Call::Check) => error.why = check_reason(step, failure.errno).to_string(),
             (_, Call::Caller) => error.why = "the program that started it has ended".to_string(),
             _ => {}
@@ -159,7 +163,7 @@ fn check_reason(step: Option<&Step<'_>>, errno: Errno) -> &'static str {
         Some(Step::Device { .. }) => "not the device it should be",
         Some(Step::Mount(_) | Step::Bind(_)) => "a link leads it onto /proc",
         Some(Step::Pivot) => "something of the old root stays mounted on it",
-        Some(Step::Enter { .. } | Step::WriteProc { .. } | Step::Terminal { .. }) => {
+        Some(Step::Enter { .. } | Step::WriteProc { .. } | Step::Terminal { .. } | Step::Layers(_)) => {
             "another file system is mounted there"
         }
         _ => describe(errno),

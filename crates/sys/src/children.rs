@@ -15,7 +15,7 @@ use crate::{Errno, Result, check};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Ended {
     /// Exit code, or the signal that killed it.
-    pub how: How,
+    pub how: End,
     /// Milliseconds in user mode.
     pub user_ms: u64,
     /// Milliseconds in the kernel.
@@ -24,21 +24,10 @@ pub struct Ended {
     pub max_rss_kb: u64,
 }
 
-/// The way a child ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum How {
-    /// It left with this code.
-    Code(u8),
-    /// This signal killed it.
-    Signal(i32),
-}
-
 const P_ALL: usize = 0;
-const P_PID: usize = 1;
 const P_PIDFD: usize = 3;
 const WNOHANG: usize = 1;
 const WEXITED: usize = 4;
-const WNOWAIT: usize = 0x0100_0000;
 /// Children whose end raises no SIGCHLD too.
 const ALL: usize = 0x4000_0000;
 const CLD_EXITED: i32 = 1;
@@ -53,57 +42,41 @@ type Usage = [i64; 18];
 /// # Errors
 /// ECHILD where it is no child of ours, or has been reaped.
 pub fn ended<Fd: AsFd>(child: Fd) -> Result<Option<Ended>> {
+    let fd = child.as_fd().as_raw_fd().unsigned_abs() as usize;
+    Ok(reap(P_PIDFD, fd)?.map(|(_, ended)| ended))
+}
+
+/// Reaps any child that has ended, if there is one: its pid, and its end. It may be one of ours or an orphan: who has
+/// pidfds of children finds theirs by the pid, which is free from here on.
+///
+/// # Errors
+/// Those of waitid(2) but ECHILD.
+pub fn any_ended() -> Result<Option<(i32, Ended)>> {
+    match reap(P_ALL, 0) {
+        Err(Errno::CHILD) => Ok(None),
+        other => other,
+    }
+}
+
+fn reap(which: usize, number: usize) -> Result<Option<(i32, Ended)>> {
     let mut information: Information = [0; 32];
     let mut usage: Usage = [0; 18];
-    let fd = child.as_fd().as_raw_fd().unsigned_abs() as usize;
     let options = WEXITED | WNOHANG | ALL;
     let (to_information, to_usage) = (information.as_mut_ptr(), usage.as_mut_ptr());
     // SAFETY: both buffers have at least the size of what the kernel writes and are ours.
-    check(unsafe { syscall!(Sysno::waitid, P_PIDFD, fd, to_information, options, to_usage) })?;
+    check(unsafe { syscall!(Sysno::waitid, which, number, to_information, options, to_usage) })?;
     let [_, _, code, _, pid, _, status, ..] = information;
     if pid == 0 {
         return Ok(None);
     }
     let [user_s, user_us, system_s, system_us, max_rss_kb, ..] = usage.map(i64::unsigned_abs);
-    Ok(Some(Ended {
-        how: if code == CLD_EXITED { How::Code(status as u8) } else { How::Signal(status) },
+    let ended = Ended {
+        how: if code == CLD_EXITED { End::Code(status as u8) } else { End::Signal(status) },
         user_ms: user_s * 1000 + user_us / 1000,
         system_ms: system_s * 1000 + system_us / 1000,
         max_rss_kb,
-    }))
-}
-
-/// A child that has ended and has not been reaped, if there is one: its pid. It stays as it is (WNOWAIT), so
-/// that whoever it belongs to can ask how it ended; a process that has become ours belongs to nobody.
-///
-/// # Errors
-/// Those of waitid(2) but ECHILD.
-pub fn any_ended() -> Result<Option<i32>> {
-    let mut information: Information = [0; 32];
-    let (to_information, options) = (information.as_mut_ptr(), WEXITED | WNOHANG | WNOWAIT | ALL);
-    // SAFETY: the buffer has the size of a siginfo_t and is ours; no usage is asked for.
-    match check(unsafe { syscall!(Sysno::waitid, P_ALL, 0usize, to_information, options, 0usize) }) {
-        Ok(_) => Ok(Some(information[4]).filter(|pid| *pid != 0)),
-        Err(Errno::CHILD) => Ok(None),
-        Err(errno) => Err(errno),
-    }
-}
-
-/// Reaps a child that has ended; how it did.
-///
-/// # Errors
-/// ECHILD where it is no child of ours, EAGAIN while it runs.
-pub fn reap(pid: i32) -> Result<End> {
-    let options = WEXITED | WNOHANG | ALL;
-    let mut information: Information = [0; 32];
-    // SAFETY: as above.
-    let answer = unsafe { syscall!(Sysno::waitid, P_PID, pid, information.as_mut_ptr(), options, 0usize) };
-    check(answer)?;
-    let [_, _, code, _, pid, _, status, ..] = information;
-    if pid == 0 {
-        return Err(Errno::AGAIN);
-    }
-    Ok(if code == CLD_EXITED { End::Code(status as u8) } else { End::Signal(status) })
+    };
+    Ok(Some((pid, ended)))
 }
 
 /// Signals the process group that a process leads (pidfd_send_signal(2), PIDFD_SIGNAL_PROCESS_GROUP of Linux

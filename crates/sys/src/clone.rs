@@ -47,11 +47,29 @@ impl Namespaces {
         Self(self.0 | other.0)
     }
 
+    /// These without the others.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     /// Whether every kind of `other` is in this set.
     #[must_use]
     pub const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
+}
+
+/// setns(2): enters `namespaces` of what `of` is a descriptor of: one namespace, or a process (pidfd), all of whose
+/// namespaces can be entered in one call. Of a pid namespace only children that are made from then on are in it.
+/// With a mount namespace, its root becomes the root and the working directory.
+///
+/// # Errors
+/// Those of setns(2): EPERM without the right to, ESRCH where the process has ended.
+pub fn join(of: BorrowedFd<'_>, namespaces: Namespaces) -> Result<()> {
+    use rustix::thread::{ThreadNameSpaceType, move_into_thread_name_spaces};
+    // The flags of clone(2) fill 32 bits.
+    move_into_thread_name_spaces(of, ThreadNameSpaceType::from_bits_retain(namespaces.0 as u32))
 }
 
 /// A child process, held by a pidfd: a signal or a wait through it never reaches a recycled pid.
@@ -288,6 +306,16 @@ impl InChild {
     pub fn close_copy(&self, fd: BorrowedFd<'_>) {
         // SAFETY: by the contract of `clone3` the child does not use it.
         let _ = unsafe { syscall!(Sysno::close, fd.as_raw_fd()) };
+    }
+
+    /// dup3(2): `fd` gets this number too, and keeps it over the exec. What had it is closed.
+    ///
+    /// # Errors
+    /// Those of dup3(2).
+    pub fn place(&self, fd: BorrowedFd<'_>, number: RawFd) -> Result<()> {
+        // SAFETY: by the contract of `clone3` the child does not use its copy of what has that number.
+        check(unsafe { syscall!(Sysno::dup3, fd.as_raw_fd(), number, 0usize) })?;
+        Ok(())
     }
 
     /// close_range(2) around `keep`: closes every other descriptor above 2. Not only at the exec: until then a

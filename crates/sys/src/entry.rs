@@ -10,9 +10,20 @@ use rustix::fs::{CWD, Mode, OFlags, openat};
 
 use crate::{Errno, Result};
 
-/// Defines the program's entry point: `fn() -> u8`, whose answer is the exit code.
+/// Defines the program's entry point: `fn() -> u8`, whose answer is the exit code; after the word `inherited`,
+/// `fn(Inherited) -> u8`, for a program that is started with descriptors besides 0, 1 and 2.
 #[macro_export]
 macro_rules! entry {
+    (inherited $main:path) => {
+        fn enter() -> u8 {
+            // SAFETY: C's start-up has opened nothing, and started no thread.
+            #[allow(unsafe_code)] // only here is it known that nothing has run before
+            let inherited = unsafe { $crate::start::Inherited::new() };
+            let main: fn($crate::start::Inherited) -> u8 = $main;
+            main(inherited)
+        }
+        $crate::entry!(enter);
+    };
     ($main:path) => {
         /// C's `main`; the arguments are found by `std::env` as always.
         #[allow(unsafe_code)] // exports one symbol; the name is reserved for exactly this

@@ -23,6 +23,7 @@ pub mod kmod;
 pub mod loopback;
 pub mod machine;
 pub mod mounts;
+pub mod namespace;
 pub mod network;
 pub mod pages;
 pub mod peers;

@@ -79,6 +79,14 @@ impl Routing {
         }
     }
 
+    /// The interface of this name.
+    ///
+    /// # Errors
+    /// ENODEV where there is none, or the name is longer than 15 bytes.
+    pub fn named(&self, name: &str) -> Result<Interface> {
+        rustix::net::netdevice::name_to_index(&self.socket, name).map(Interface)
+    }
+
     /// Brings the interface up.
     ///
     /// # Errors

@@ -110,6 +110,23 @@ impl Inherited {
         Some(unsafe { OwnedFd::from_raw_fd(i32::from(number)) })
     }
 
+    /// Takes those of the first `N` that are open, to keep them, and closes the others. They will be closed at the
+    /// next exec.
+    #[must_use]
+    pub fn take<const N: usize>(self) -> [Option<OwnedFd>; N] {
+        const F_SETFD: usize = 2;
+        const FD_CLOEXEC: usize = 1;
+        // SAFETY: nobody owns these: they are from before the program started.
+        let _ = unsafe { syscall!(Sysno::close_range, 3 + N, u32::MAX as usize, 0usize) };
+        core::array::from_fn(|index| {
+            let number = 3 + index;
+            // SAFETY: only a flag of the descriptor is set, if it is one.
+            unsafe { syscall!(Sysno::fcntl, number, F_SETFD, FD_CLOEXEC) }.ok()?;
+            // SAFETY: it is open, from before the program started, and nobody else takes it: `self` is gone.
+            Some(unsafe { OwnedFd::from_raw_fd(number as i32) })
+        })
+    }
+
     /// close_range(2): closes them. To be called before anything is opened; a pipe or socket that a first process
     /// held without knowing would never end for its other side.
     pub fn close(self) {

@@ -57,6 +57,22 @@ fn a_card_gets_addresses_of_both_kinds_and_a_gateway() {
 }
 
 #[test]
+fn an_interface_is_found_by_its_name() {
+    in_namespace(|| {
+        busybox("ip link add card type veth");
+        let routing = Routing::open().expect("rtnetlink");
+        let card = routing.named("card").expect("it is there");
+        let network = Network { address: "10.9.8.2".parse().expect("it is one"), prefix: 24 };
+        routing.add_address(card, network).expect("an address");
+        let addresses = busybox("ip addr show dev card");
+        assert!(addresses.contains("inet 10.9.8.2/24"), "{addresses}");
+        for name in ["other", "a-name-of-20-letters"] {
+            assert_eq!(routing.named(name), Err(Errno::NODEV), "{name}");
+        }
+    });
+}
+
+#[test]
 fn a_namespace_with_lo_alone_has_no_card() {
     in_namespace(|| {
         let routing = Routing::open().expect("rtnetlink");

@@ -5,14 +5,15 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
 use cgroup::{Cpus, Cpuset, Memory, Pids, Weight};
+use container::{Change, Failure, Options, Writable, values};
 use lexopt::Arg;
 use oci::profile::{Confinement, Network};
-use oci::spec::{Mount, Rlimit};
 
-use crate::failure::Failure;
 use crate::help::Topic;
 use crate::options::{Description, Name, OPTIONS};
-use crate::values;
+use crate::verbs::near::near;
+use crate::verbs::said::{Given, Said, wrong};
+use crate::verbs::table::{Verb, verbs};
 
 /// What is asked for.
 #[derive(Debug)]
@@ -21,6 +22,8 @@ pub enum Command {
     Run(Box<Run>),
     /// `husk plan`
     Plan(PathBuf),
+    /// A verb of the table.
+    Verb(Box<Said>),
     /// `husk help`
     Help(Topic),
     /// `husk version`
@@ -32,33 +35,16 @@ pub enum Command {
 #[allow(missing_docs)] // one field an option: see the table
 pub struct Run {
     pub rootfs: Option<PathBuf>,
-    pub command: Vec<OsString>,
-    /// The limit on memory, and how it was written.
-    pub memory: Option<(Memory, String)>,
-    pub cpus: Option<Cpus>,
-    pub pids: Option<Pids>,
-    pub cpuset: Option<Cpuset>,
-    pub io_weight: Option<Weight>,
+    pub options: Options,
     pub changes: Changes,
-    pub writable: Writable,
-    pub mounts: Vec<Mount>,
-    pub env: Vec<OsString>,
-    pub user: Option<String>,
-    pub workdir: Option<String>,
-    pub hostname: Option<String>,
-    pub network: Option<Network>,
     pub init: Option<Init>,
-    /// In order: the capability, and whether it is added or dropped.
-    pub capabilities: Vec<(Change, String)>,
-    pub seccomp: Option<OsString>,
-    pub confinement: Option<Confinement>,
-    pub devices: Vec<(String, String)>,
-    pub rlimits: Vec<Rlimit>,
     pub terminal: Option<Tty>,
     pub background: Option<Background>,
     pub id: Option<String>,
     pub record: Record,
     pub action: Action,
+    /// An option that only instances have.
+    of_instance: Option<&'static str>,
 }
 
 /// What becomes of changes to the root file system.
@@ -69,25 +55,6 @@ pub enum Changes {
     Kept,
     /// They are kept in memory until the end.
     ThrownAway,
-}
-
-/// Whether the root file system can be written to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Writable {
-    /// It can.
-    #[default]
-    Yes,
-    /// It cannot.
-    No,
-}
-
-/// Adding or dropping.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Change {
-    /// One more.
-    Add,
-    /// One less.
-    Drop,
 }
 
 /// minit is process 1.
@@ -125,50 +92,55 @@ pub enum Action {
 /// Understands this process's command line.
 pub fn parse() -> Result<Command, Failure> {
     let mut parser = lexopt::Parser::from_env();
-    let first = parser.next().map_err(wrong)?;
-    let verb = match first {
-        None => return Err(Failure::ours("no command").hint(Some("husk help"))),
-        Some(Arg::Long("help") | Arg::Short('h')) => return Ok(Command::Help(Topic::Husk)),
-        Some(Arg::Long("version") | Arg::Short('V')) => return Ok(Command::Version),
-        Some(Arg::Value(verb)) => verb,
-        Some(other) => {
-            return Err(Failure::ours(other.unexpected().to_string()).hint(Some("husk help")));
+    let mut options = Given::default();
+    let ours = |failure: Failure| failure.of_verb("");
+    let word = loop {
+        match parser.next().map_err(wrong).map_err(ours)? {
+            None => return Err(ours(Failure::usage("no command"))),
+            Some(Arg::Long("help") | Arg::Short('h')) => return Ok(Command::Help(Topic::Husk)),
+            Some(Arg::Long("version") | Arg::Short('V')) => return Ok(Command::Version),
+            Some(Arg::Value(word)) => break word,
+            Some(other) => match options.connection_row(&other) {
+                Some(row) => options.take(row, &mut parser).map_err(ours)?,
+                None => return Err(ours(Failure::usage(other.unexpected().to_string()))),
+            },
         }
     };
-    match verb.as_bytes() {
-        b"run" => run(&mut parser),
-        b"plan" => plan(&mut parser),
-        b"help" => help(&mut parser),
-        b"version" => Ok(Command::Version),
-        _ => Err(Failure::ours(format!("{}: no such command", verb.display())).hint(Some("husk help"))),
+    let Some(verb) = word.to_str().and_then(Verb::named) else {
+        let hint = near(&word.to_string_lossy(), verbs().map(|verb| verb.name));
+        let unknown = ours(Failure::usage(format!("{}: no such command", word.display())));
+        return Err(match hint {
+            Some(near) => unknown.hint(Some(format!("did you mean {near}? husk help lists them"))),
+            None => unknown,
+        });
+    };
+    if verb.name == "run" {
+        return run(&mut parser, options);
+    }
+    let said = Said::parse(verb, options, &mut parser).map_err(|failure| failure.of_verb(verb.name))?;
+    let Some(said) = said else { return Ok(Command::Help(Topic::Verb(verb))) };
+    match verb.name {
+        "version" => Ok(Command::Version),
+        "help" => help(&said),
+        "plan" => Ok(Command::Plan(said.words.into_iter().next().unwrap_or_default().into())),
+        _ => Ok(Command::Verb(Box::new(said))),
     }
 }
 
-fn help(parser: &mut lexopt::Parser) -> Result<Command, Failure> {
-    match parser.next().map_err(wrong)? {
+fn help(said: &Said) -> Result<Command, Failure> {
+    match said.words.first() {
         None => Ok(Command::Help(Topic::Husk)),
-        Some(Arg::Value(topic)) if topic == "run" => Ok(Command::Help(Topic::Run)),
-        Some(_) => Err(Failure::ours("help: there is help on run only").hint(Some("husk help"))),
+        Some(word) => match word.to_str().and_then(Verb::named) {
+            Some(verb) => Ok(Command::Help(Topic::Verb(verb))),
+            None => Err(Failure::usage(format!("help {}: no such command", word.display())).of_verb("")),
+        },
     }
-}
-
-fn plan(parser: &mut lexopt::Parser) -> Result<Command, Failure> {
-    let takes =
-        || Failure::ours("plan: takes one argument, a bundle or a config.json").hint(Some("husk help"));
-    let Some(Arg::Value(bundle)) = parser.next().map_err(wrong)? else { return Err(takes()) };
-    match parser.next().map_err(wrong)? {
-        None => Ok(Command::Plan(PathBuf::from(bundle))),
-        Some(_) => Err(takes()),
-    }
-}
-
-fn wrong(error: lexopt::Error) -> Failure {
-    Failure::usage(error.to_string())
 }
 
 /// Options come before ROOTFS or `--`; what follows is the command's, untouched.
-fn run(parser: &mut lexopt::Parser) -> Result<Command, Failure> {
+fn run(parser: &mut lexopt::Parser, mut connection: Given) -> Result<Command, Failure> {
     let mut run = Box::<Run>::default();
+    let mut given = Vec::new();
     loop {
         // lexopt swallows `--`; whether it was there decides what the first word is.
         let separated = parser.try_raw_args().is_some_and(|rest| rest.peek() == Some(OsStr::new("--")));
@@ -178,19 +150,70 @@ fn run(parser: &mut lexopt::Parser) -> Result<Command, Failure> {
             Arg::Short(short) => OPTIONS.iter().find(|option| option.short == Some(*short)),
             Arg::Value(word) => {
                 let word = word.clone();
+                if !separated && !is_path(&word) {
+                    return of_instance(word, given, connection, parser);
+                }
                 return positional(*run, word, separated, parser).map(|run| Command::Run(Box::new(run)));
             }
         };
         let Some(option) = described else {
-            return Err(Failure::usage(format!("{}", argument.unexpected())));
+            match connection.connection_row(&argument) {
+                Some(row) => connection.take(row, parser)?,
+                None => return Err(Failure::usage(format!("{}", argument.unexpected()))),
+            }
+            continue;
         };
         if option.name == Name::Help {
             return Ok(Command::Help(Topic::Run));
         }
         let value = option.value.map(|_| parser.value().map_err(wrong)).transpose()?;
+        given.push((option, value.clone()));
         take(&mut run, option, value)?;
     }
     Err(Failure::usage("run: no command"))
+}
+
+/// Whether a word is a root file system, and not the name of an instance.
+fn is_path(word: &OsStr) -> bool {
+    matches!(word.as_bytes().first(), Some(b'/' | b'.'))
+}
+
+/// Options of `husk run` that are not for a container without a daemon, or for both.
+const OF_INSTANCE: [Name; 6] =
+    [Name::Terminal, Name::Interactive, Name::Detach, Name::Exclusive, Name::FreezeOthers, Name::DetachKeys];
+const OF_INSTANCE_ALONE: [Name; 3] = [Name::Exclusive, Name::FreezeOthers, Name::DetachKeys];
+
+/// Whether an option of `husk run` is one for instances.
+#[cfg(test)]
+pub fn is_of_instance(long: &str) -> bool {
+    OPTIONS.iter().any(|option| option.long == long && OF_INSTANCE.contains(&option.name))
+}
+
+/// `husk run NAME`
+fn of_instance(
+    word: OsString,
+    given: Vec<(&'static Description, Option<OsString>)>,
+    mut options: Given,
+    parser: &mut lexopt::Parser,
+) -> Result<Command, Failure> {
+    let Some(verb) = Verb::named("run") else { unreachable!("it is in the table") };
+    for (option, value) in given {
+        if !OF_INSTANCE.contains(&option.name) {
+            let what =
+                format!("--{}: an instance has what it was given by husk new and husk set", option.long);
+            let hint = format!(
+                "husk set {} --{} …; a root file system starts with / or .",
+                word.display(),
+                option.long
+            );
+            return Err(Failure::ours(what).hint(Some(hint)));
+        }
+        options.add(option.long, value.as_deref().and_then(OsStr::to_str).unwrap_or_default());
+    }
+    let rest = parser.raw_args().map_err(wrong)?;
+    let dashes = usize::from(rest.peek() == Some(OsStr::new("--")));
+    let command = rest.skip(dashes).collect();
+    Ok(Command::Verb(Box::new(Said::new(verb, options, vec![word], command))))
 }
 
 fn positional(
@@ -200,77 +223,81 @@ fn positional(
     parser: &mut lexopt::Parser,
 ) -> Result<Run, Failure> {
     let mut rest = parser.raw_args().map_err(wrong)?;
-    let is_path = |word: &OsStr| matches!(word.as_bytes().first(), Some(b'/' | b'.'));
     if separated {
-        run.command.push(word);
-    } else if is_path(&word) {
+        run.options.command.push(word);
+    } else {
         run.rootfs = Some(PathBuf::from(word));
         if rest.peek() == Some(OsStr::new("--")) {
             rest.next();
         }
-    } else {
-        let what = format!("{}: a root file system starts with / or .", word.display());
-        return Err(Failure::ours(what).hint(Some("without one: husk run -- COMMAND")));
     }
-    run.command.extend(rest);
-    match run.command.is_empty() {
+    run.options.command.extend(rest);
+    if let Some(long) = run.of_instance {
+        return Err(Failure::usage(format!("--{long}: is for instances, and a path or -- is none")));
+    }
+    match run.options.command.is_empty() {
         true => Err(Failure::usage("run: no command")),
         false => Ok(run),
     }
 }
 
 fn take(run: &mut Run, option: &Description, value: Option<OsString>) -> Result<(), Failure> {
+    if OF_INSTANCE_ALONE.contains(&option.name) {
+        run.of_instance = Some(option.long);
+    }
     let value = value.unwrap_or_default();
+    let options = &mut run.options;
     if option.name == Name::Env {
-        run.env.push(environment(value)?);
+        options.env.push(environment(value)?);
         return Ok(());
     }
     if option.name == Name::Seccomp {
-        run.seccomp = Some(value);
+        options.seccomp = Some(value);
         return Ok(());
     }
     let text = value
         .to_str()
         .ok_or_else(|| Failure::usage(format!("--{} {}: not UTF-8", option.long, value.display())))?;
-    take_limit(run, option.name, text).unwrap_or_else(|| take_text(run, option.name, text))
+    take_limit(options, option.name, text).unwrap_or_else(|| take_text(run, option.name, text))
 }
 
-fn take_limit(run: &mut Run, name: Name, text: &str) -> Option<Result<(), Failure>> {
+fn take_limit(options: &mut Options, name: Name, text: &str) -> Option<Result<(), Failure>> {
     let refused = |error: cgroup::Invalid| Failure::usage(error.to_string());
     Some(match name {
         Name::Memory => {
-            Memory::parse(text).map(|memory| run.memory = Some((memory, text.into()))).map_err(refused)
+            Memory::parse(text).map(|memory| options.memory = Some((memory, text.into()))).map_err(refused)
         }
-        Name::Cpus => Cpus::parse(text).map(|cpus| run.cpus = Some(cpus)).map_err(refused),
-        Name::Pids => Pids::parse(text).map(|pids| run.pids = Some(pids)).map_err(refused),
-        Name::Cpuset => Cpuset::parse(text).map(|cpuset| run.cpuset = Some(cpuset)).map_err(refused),
-        Name::IoWeight => Weight::parse(text).map(|weight| run.io_weight = Some(weight)).map_err(refused),
+        Name::Cpus => Cpus::parse(text).map(|cpus| options.cpus = Some(cpus)).map_err(refused),
+        Name::Pids => Pids::parse(text).map(|pids| options.pids = Some(pids)).map_err(refused),
+        Name::Cpuset => Cpuset::parse(text).map(|cpuset| options.cpuset = Some(cpuset)).map_err(refused),
+        Name::IoWeight => Weight::parse(text).map(|weight| options.io_weight = Some(weight)).map_err(refused),
         _ => return None,
     })
 }
 
 fn take_text(run: &mut Run, name: Name, text: &str) -> Result<(), Failure> {
+    let options = &mut run.options;
     match name {
         Name::Ephemeral => run.changes = Changes::ThrownAway,
-        Name::ReadOnly => run.writable = Writable::No,
-        Name::Bind => run.mounts.push(values::bind(text)?),
-        Name::Tmpfs => run.mounts.push(values::tmpfs(text)?),
-        Name::User => run.user = Some(text.into()),
-        Name::Workdir => run.workdir = Some(text.into()),
-        Name::Hostname => run.hostname = Some(values::hostname(text)?),
+        Name::ReadOnly => options.writable = Writable::No,
+        Name::Bind => options.mounts.push(values::bind(text)?),
+        Name::Tmpfs => options.mounts.push(values::tmpfs(text)?),
+        Name::User => options.user = Some(text.into()),
+        Name::Workdir => options.workdir = Some(text.into()),
+        Name::Hostname => options.hostname = Some(values::hostname(text)?),
         Name::Net => {
-            run.network = Some(match text {
+            options.network = Some(match text {
                 "host" => Network::Host,
                 "none" => Network::None,
                 _ => return Err(Failure::usage(format!("--net {text:?}: it is host or none"))),
             });
         }
         Name::Init => run.init = Some(Init),
-        Name::CapAdd => run.capabilities.push((Change::Add, text.into())),
-        Name::CapDrop => run.capabilities.push((Change::Drop, text.into())),
-        Name::Privileged => run.confinement = Some(Confinement::Privileged),
-        Name::Device => run.devices.push(values::device(text)?),
-        Name::Rlimit => run.rlimits.push(values::rlimit(text)?),
+        Name::CapAdd => options.capabilities.push((Change::Add, text.into())),
+        Name::CapDrop => options.capabilities.push((Change::Drop, text.into())),
+        Name::Privileged => options.confinement = Some(Confinement::Privileged),
+        Name::Device => options.devices.push(values::device(text)?),
+        Name::Rlimit => options.rlimits.push(values::rlimit(text)?),
         Name::Terminal => run.terminal = Some(Tty),
         Name::Detach => run.background = Some(Background),
         Name::Id => run.id = Some(values::id(text)?),

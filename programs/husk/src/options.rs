@@ -1,5 +1,7 @@
 //! The options of `husk run`: one table, from which the command line is understood and its help is written.
 
+use crate::verbs::table::{Kind, Row};
+
 /// Which option.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[allow(missing_docs)] // each is described in the table
@@ -31,6 +33,9 @@ pub enum Name {
     Id,
     Rm,
     Plan,
+    Exclusive,
+    FreezeOthers,
+    DetachKeys,
     Help,
 }
 
@@ -60,7 +65,7 @@ const fn row(
 }
 
 /// Every option, in the order in which help shows them.
-pub const OPTIONS: [Description; 28] = [
+pub const OPTIONS: [Description; 31] = [
     row(Name::Memory, "memory", Some('m'), Some("SIZE"), "most memory: 512m, 1.5g, bytes (swap is not used)"),
     row(Name::Cpus, "cpus", None, Some("NUMBER"), "most processor time, in processors: 0.5, 2"),
     row(Name::Pids, "pids", None, Some("NUMBER"), "most processes and threads"),
@@ -112,5 +117,42 @@ pub const OPTIONS: [Description; 28] = [
     row(Name::Id, "id", None, Some("ID"), "what the container is called (default: 8 hexadecimal digits)"),
     row(Name::Rm, "rm", None, None, "with --detach: keep no record of its end"),
     row(Name::Plan, "plan", None, None, "print what would be done, and do nothing"),
+    row(Name::Exclusive, "exclusive", None, None, "an instance: stop the others first"),
+    row(Name::FreezeOthers, "freeze-others", None, None, "an instance: freeze the others first"),
+    row(
+        Name::DetachKeys,
+        "detach-keys",
+        None,
+        Some("KEYS"),
+        "an instance: keys that let go of it (default ctrl-p,ctrl-q; none: '')",
+    ),
     row(Name::Help, "help", Some('h'), None, "this help"),
 ];
+
+impl Row {
+    /// The same in the table of verbs.
+    pub const fn of(option: &Description) -> Self {
+        let value = match option.value {
+            Some(name) => Some((name, kind(option.name))),
+            None => None,
+        };
+        Self { long: option.long, short: option.short, value, text: option.text }
+    }
+}
+
+const fn kind(name: Name) -> Kind {
+    match name {
+        Name::Bind | Name::Device | Name::Seccomp => Kind::File,
+        Name::Net => Kind::OneOf(&["host", "none"]),
+        _ => Kind::Other,
+    }
+}
+
+/// The row of an option that instances keep.
+pub const fn setting(name: Name) -> Row {
+    let mut index = 0;
+    while OPTIONS[index].name as u8 != name as u8 {
+        index += 1;
+    }
+    Row::of(&OPTIONS[index])
+}

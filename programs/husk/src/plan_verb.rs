@@ -2,13 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use container::Failure;
 use oci::{
     Arena, Caller, CgroupView, Groups, Keyring, Lifetime, Nodes, Privilege, RootSource, Setting, Spec,
     Terminal,
 };
 use plan::{Plan, Standard};
-
-use crate::failure::Failure;
 
 /// Largest config.json that is read.
 const LARGEST: u64 = 16 << 20;
@@ -43,6 +42,7 @@ pub fn print(path: &Path) -> Result<String, Failure> {
         nodes: Nodes::DeadBesideOwnDev,
         program: None,
         host_devices: &[],
+        join: &[],
     };
     let arena = Arena::new();
     let compiled = oci::compile(&spec, &setting, &arena).map_err(in_file)?;

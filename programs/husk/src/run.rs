@@ -3,12 +3,17 @@
 use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 
+use container::group::{self, Home, Place};
+use container::identity::{self, Identity};
+use container::rootless::Maps;
+use container::specification::{self, Host};
+use container::{Failure, Starter, filter, host_root, minit};
 use oci::profile::{Confinement, Ids};
 use oci::spec::ConsoleSize;
 use oci::{Arena, Compiled, Lifetime, Nodes, Privilege, RootSource, Setting, Terminal};
 use plan::Standard;
 use session::{Ended, RawMode, Session};
-use spawn::{Caller, Exit, Launch, Memory, Others, Pause, Plan, Stopped};
+use spawn::{Exit, Launch, Memory, Others, Plan, Stopped};
 use sys::clone::Child;
 use sys::fd::{AsFd, OwnedFd};
 use sys::privilege::Capabilities;
@@ -16,15 +21,9 @@ use sys::strerror::describe;
 use sys::termios::tcgetwinsize;
 
 use crate::arguments::{Action, Background, Changes, Init, Run};
-use crate::failure::Failure;
-use crate::group::{self, Home, Place};
-use crate::identity::{self, Identity};
-use crate::rootless::Maps;
-use crate::specification::{self, Host};
-use crate::{host_root, plan_verb};
+use crate::plan_verb;
 
 mod background;
-mod filter;
 
 /// Runs a container; the answer is the exit code.
 pub fn run(run: &Run) -> Result<u8, Failure> {
@@ -72,7 +71,7 @@ impl<'r> Container<'r> {
 
     /// Only where more than the usual is asked for does it matter what there is to give.
     fn own_capabilities(&self) -> Result<Capabilities, Failure> {
-        let usual = self.run.confinement.is_none() && self.run.capabilities.is_empty();
+        let usual = self.run.options.confinement.is_none() && self.run.options.capabilities.is_empty();
         if usual || self.maps.is_some() {
             return Ok(Capabilities::ALL);
         }
@@ -89,7 +88,7 @@ impl<'r> Container<'r> {
 
     fn run(&self) -> Result<u8, Failure> {
         let rootfs = self.run.rootfs.as_deref().map(absolute).transpose()?;
-        let identity = match &self.run.user {
+        let identity = match &self.run.options.user {
             None => Identity::root(),
             Some(user) => identity::find(user, rootfs.as_deref().unwrap_or(Path::new("/")))?,
         };
@@ -103,7 +102,7 @@ impl<'r> Container<'r> {
             None => Ids::Caller,
             Some(maps) => Ids::Mapped { uids: &maps.uids, gids: &maps.gids },
         };
-        let mut spec = specification::spec(self.run, ids, &identity, &host)?;
+        let mut spec = specification::spec(&self.run.options, ids, &identity, &host)?;
         let init = self.run.init.map(|Init| minit()).transpose()?;
         if let (Some(_), Some(process)) = (&init, &mut spec.process) {
             // Under this name it is an init for one command, and nothing else.
@@ -120,28 +119,34 @@ impl<'r> Container<'r> {
             (Some(path), Changes::ThrownAway) => RootSource::Ephemeral(path),
         };
         let place = group::find(self.privilege());
-        let filter = filter::choose(self.run, &spec)?;
-        let devices: Vec<(&Path, &str)> =
-            self.run.devices.iter().map(|(from, to)| (Path::new(from.as_str()), to.as_str())).collect();
+        let filter = filter::choose(&self.run.options, &spec)?;
+        let devices: Vec<(&Path, &str)> = self
+            .run
+            .options
+            .devices
+            .iter()
+            .map(|(from, to)| (Path::new(from.as_str()), to.as_str()))
+            .collect();
         let setting = Setting {
             root,
             privilege: self.privilege(),
             terminal: self.terminal,
             cgroup: place.view(),
             filter: filter.as_ref(),
-            keyring: filter::keyring(self.run),
+            keyring: filter::keyring(&self.run.options),
             lifetime: Lifetime::Caller,
-            nodes: match self.run.confinement {
-                Some(Confinement::Privileged) => Nodes::DeadBesideOwnDev,
+            nodes: match self.run.options.confinement {
+                Some(Confinement::Privileged | Confinement::Unrestricted) => Nodes::DeadBesideOwnDev,
                 _ => Nodes::Dead,
             },
             program: init.as_deref(),
             host_devices: &devices,
+            join: &[],
         };
         let arena = Arena::new();
         let mut compiled = oci::compile(&spec, &setting, &arena)?;
         compiled.limits = compiled.limits.without_swap();
-        compiled.limits.io_weight = self.run.io_weight;
+        compiled.limits.io_weight = self.run.options.io_weight;
         match self.run.action {
             Action::Print => crate::show(&plan_verb::text_of(&compiled)),
             Action::Perform => self.perform(&compiled, place),
@@ -163,7 +168,7 @@ impl<'r> Container<'r> {
     fn live(&self, compiled: &Compiled<'_>, place: Place) -> Result<u8, Failure> {
         let home = group::make(place, &self.id, &compiled.limits)?;
         let result = self.start_and_follow(compiled, home.as_ref());
-        let kills = match (&home, &self.run.memory) {
+        let kills = match (&home, &self.run.options.memory) {
             (Some(home), Some(_)) => home.kills(),
             _ => 0,
         };
@@ -231,7 +236,7 @@ impl<'r> Container<'r> {
     }
 
     fn tell_of_memory(&self, ended: Ended) {
-        let limit = self.run.memory.as_ref().map_or("", |(_, text)| text.as_str());
+        let limit = self.run.options.memory.as_ref().map_or("", |(_, text)| text.as_str());
         let who = if ended.exit == Exit::Signal(9) { "killed" } else { "a process was killed" };
         // Standard error may be closed; the exit code tells too.
         let _ = std::io::Write::write_all(
@@ -275,42 +280,11 @@ fn terminal_size() -> Option<ConsoleSize> {
     Some(ConsoleSize { height: size.ws_row, width: size.ws_col })
 }
 
-/// The init that `--init` means: beside husk itself.
-fn minit() -> Result<PathBuf, Failure> {
-    let husk = std::env::current_exe().map_err(|error| Failure::io("/proc/self/exe", &error))?;
-    let path = husk.with_file_name("minit");
-    match path.is_file() {
-        true => Ok(path),
-        false => Err(Failure::ours(format!("--init: {}: No such file or directory", path.display()))),
-    }
-}
-
 /// Plans do not depend on a working directory.
 fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     match path.is_absolute() {
         true => Ok(path.to_path_buf()),
         false => std::path::absolute(path)
             .map_err(|error| Failure::io(format!("root file system {}", path.display()), &error)),
-    }
-}
-
-/// What is done while the container is being made.
-struct Starter<'m> {
-    maps: Option<&'m Maps>,
-    terminal: Option<OwnedFd>,
-}
-
-impl Caller for Starter<'_> {
-    type Error = Failure;
-
-    fn pause(&mut self, reason: Pause, child: &Child) -> Result<(), Failure> {
-        match (reason, self.maps) {
-            (Pause::IdMaps, Some(maps)) => maps.write(child),
-            _ => Ok(()),
-        }
-    }
-
-    fn terminal(&mut self, master: OwnedFd) {
-        self.terminal = Some(master);
     }
 }

@@ -4,8 +4,9 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
+use container::Failure;
+
 use crate::arguments::Record;
-use crate::failure::Failure;
 
 /// The record of one container: `pid` while it runs, `exit` afterwards.
 #[derive(Debug)]

@@ -62,6 +62,7 @@ pub struct Machine {
     lines: Receiver<String>,
     seen: Vec<String>,
     since: Instant,
+    patience: Duration,
     folder: Folder,
 }
 
@@ -101,7 +102,14 @@ impl Machine {
                 }
             }
         });
-        Self { qemu, lines, seen: Vec::new(), since: Instant::now(), folder }
+        Self { qemu, lines, seen: Vec::new(), since: Instant::now(), patience: PATIENCE, folder }
+    }
+
+    /// Gives it more time than a boot needs.
+    #[must_use]
+    pub const fn within(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
     }
 
     /// Follows the console up to a line that has `text` in it.
@@ -166,7 +174,7 @@ impl Machine {
     }
 
     fn next_line(&mut self) -> Option<String> {
-        let left = PATIENCE.saturating_sub(self.since.elapsed());
+        let left = self.patience.saturating_sub(self.since.elapsed());
         match self.lines.recv_timeout(left) {
             Ok(line) => {
                 self.seen.push(line.clone());

@@ -17,20 +17,36 @@ pub const TINI: &str = "/usr/bin/tini-static";
 /// Where it cannot be made.
 #[must_use]
 pub fn part(name: &str) -> &'static Path {
-    static PARTS: OnceLock<HashMap<String, PathBuf>> = OnceLock::new();
-    let parts = PARTS.get_or_init(|| {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let made = Command::new(cargo)
-            .args(["run", "--quiet", "--package", "xtask", "--", "boot"])
-            .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
-            .output()
-            .expect("cargo starts");
-        assert!(made.status.success(), "cargo xtask boot: {}", String::from_utf8_lossy(&made.stderr));
-        let list = String::from_utf8(made.stdout).expect("paths are text");
-        let parts = list.lines().filter_map(|line| line.split_once('='));
-        parts.map(|(name, path)| (name.to_owned(), PathBuf::from(path))).collect()
-    });
+    static PARTS: OnceLock<Parts> = OnceLock::new();
+    let parts = PARTS.get_or_init(|| make(&["boot"]));
     parts.get(name).unwrap_or_else(|| panic!("cargo xtask boot lists no {name}"))
+}
+
+/// The file that `cargo xtask boot systems` lists under this name: DEBIAN (an archive), HUSK, HUSKD, SHIM.
+///
+/// # Panics
+/// Where it cannot be made.
+#[must_use]
+pub fn system_part(name: &str) -> &'static Path {
+    static PARTS: OnceLock<Parts> = OnceLock::new();
+    let parts = PARTS.get_or_init(|| make(&["boot", "systems"]));
+    parts.get(name).unwrap_or_else(|| panic!("cargo xtask boot systems lists no {name}"))
+}
+
+type Parts = HashMap<String, PathBuf>;
+
+fn make(words: &[&str]) -> Parts {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let made = Command::new(cargo)
+        .args(["run", "--quiet", "--package", "xtask", "--"])
+        .args(words)
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+        .output()
+        .expect("cargo starts");
+    assert!(made.status.success(), "cargo xtask {words:?}: {}", String::from_utf8_lossy(&made.stderr));
+    let list = String::from_utf8(made.stdout).expect("paths are text");
+    let parts = list.lines().filter_map(|line| line.split_once('='));
+    parts.map(|(name, path)| (name.to_owned(), PathBuf::from(path))).collect()
 }
 
 /// A folder of its own for a machine's files, short enough for the paths of sockets; removed when it is dropped.

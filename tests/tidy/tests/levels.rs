@@ -8,8 +8,9 @@ const LEVELS: &[&[&str]] = &[
     &["sys", "seccomp", "wire"],
     &["plan", "cgroup", "image", "husk-client"],
     &["spawn"],
-    &["session", "console"],
+    &["session", "network", "console"],
     &["serve", "oci", "instance"],
+    &["container"],
 ];
 
 /// Packages of others that only some of ours may use directly, and why.

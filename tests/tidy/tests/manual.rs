@@ -3,7 +3,6 @@
 use tidy::{demand_none, document};
 
 const TABLE: &str = "programs/husk/src/options.rs";
-const VERBS: &str = "programs/husk/src/arguments.rs";
 
 fn read(path: &str) -> String {
     document(path).unwrap_or_else(|| panic!("{path}: missing"))
@@ -56,16 +55,41 @@ fn every_option_of_run_is_in_its_manual_page_and_no_other() {
     assert_eq!(said, is, "the page and `husk help run` have one order");
 }
 
+/// The names of the verbs, from the sources of their tables.
+fn verbs() -> Vec<String> {
+    let mut names = Vec::new();
+    for part in ["instances", "inside", "images", "alone"] {
+        let source = read(&format!("programs/husk/src/verbs/table/{part}.rs"));
+        let (_, table) = source.split_once("pub const VERBS").expect("the table of verbs");
+        // A verb begins with its name, however it is written.
+        let named = table.split("name: \"").skip(1).chain(table.split("on_instances(").skip(1));
+        names.extend(
+            named.map(|rest| rest.trim_start().trim_start_matches('"').split('"').next().unwrap().to_owned()),
+        );
+    }
+    assert!(names.len() > 20, "the verbs are written in another way now");
+    names
+}
+
 #[test]
 fn every_verb_is_in_the_manual_page_and_no_other() {
-    let source = read(VERBS);
-    let verbs = source.lines().filter_map(|line| line.trim().strip_prefix("b\"")?.split_once("\" =>"));
-    let is: Vec<String> = verbs.map(|(verb, _)| format!(".It Cm {verb}")).collect();
+    let is: Vec<String> = verbs().iter().map(|verb| format!(".It Cm {verb}")).collect();
     let page = read("docs/man/husk.1");
     let heads = section(&page, "DESCRIPTION").into_iter().filter(|line| line.starts_with(".It "));
     let said: Vec<String> = heads.map(str::to_owned).collect();
-    assert!(is.len() > 2, "{VERBS}: the verbs are written in another way now");
     demand_none(&differences(&said, &is), "describe the command in docs/man/husk.1, or remove it there");
+}
+
+#[test]
+fn every_verb_of_instances_has_its_part_of_their_manual_page() {
+    let page = read("docs/man/husk-instances.1");
+    let alone = ["plan", "completion", "help", "version"];
+    let missing = verbs().into_iter().filter(|verb| !alone.contains(&verb.as_str()));
+    let missing: Vec<String> = missing.filter(|verb| !page.contains(&format!(".Ss husk {verb} "))).collect();
+    demand_none(
+        &missing,
+        "give the verb a begin and an end in docs/man/husk-instances.1, and run cargo xtask man",
+    );
 }
 
 /// The options of minit: the head of a paragraph without the name of the value, and whether there is one.

@@ -6,7 +6,7 @@
 
 use std::os::unix::ffi::OsStrExt as _;
 
-use plan::Step;
+use plan::{Console, Step};
 
 use super::mounts::normalise;
 use super::{Context, Nodes};
@@ -31,6 +31,15 @@ impl<'a> Context<'a, '_> {
             .iter()
             .rposition(|mount| normalise(&mount.destination).as_deref() == Some("dev"))?;
         (self.spec.mounts[last].kind == "tmpfs").then_some(last)
+    }
+
+    /// Whether the terminal is /dev/console too: where /dev is a mount of the plan's own.
+    pub(super) fn console(&self) -> Console {
+        let on_dev = |mount: &&crate::spec::Mount| normalise(&mount.destination).as_deref() == Some("dev");
+        match self.spec.mounts.iter().rfind(on_dev).map(|mount| mount.kind.as_str()) {
+            Some("tmpfs" | "devtmpfs") => Console::Bound,
+            _ => Console::Absent,
+        }
     }
 
     /// Whether device nodes of the image, and those that mknod(2) makes, are to be dead.

@@ -1,6 +1,7 @@
 //! From a specification to a plan: pure, and the place where the order of things is decided.
 
 mod devices;
+mod exec;
 mod filter;
 mod limits;
 mod mounts;
@@ -11,13 +12,15 @@ mod supported;
 
 use std::path::Path;
 
-use plan::{Pause, Standard, Step};
+use plan::{Layers, Pause, Standard, Step};
 use sys::clone::Namespaces;
+use sys::fd::BorrowedFd;
 use sys::mounts::{Attributes, Propagation};
 
 use crate::spec::{IdMapping, Linux, Process, Spec};
 use crate::{Arena, Error};
 
+pub use exec::{Entry, compile_exec};
 pub use filter::profile as filter;
 
 /// What the caller knows and a specification does not say.
@@ -43,6 +46,8 @@ pub struct Setting<'a> {
     pub program: Option<&'a Path>,
     /// Devices of the host that it gets besides the default ones: (path of the host, path in the container).
     pub host_devices: &'a [(&'a Path, &'a str)],
+    /// Namespaces that exist, by descriptors: it enters them, and they are closed before its program runs.
+    pub join: &'a [(Namespaces, BorrowedFd<'a>)],
 }
 
 /// What device nodes outside of /dev are worth.
@@ -61,6 +66,15 @@ pub enum RootSource<'a> {
     Directory(&'a Path),
     /// The directory, with changes kept in memory and thrown away.
     Ephemeral(&'a Path),
+    /// Directories above one another.
+    Layers {
+        /// The top one first.
+        lower: &'a [&'a Path],
+        /// Where changes are kept.
+        upper: &'a Path,
+        /// An empty directory beside `upper`, for the kernel.
+        work: &'a Path,
+    },
     /// Layers of the host, likewise. The first may be `/` itself; if none is, the root is empty at first.
     Host(&'a [HostLayer]),
 }
@@ -163,31 +177,36 @@ struct Context<'a, 's> {
     linux: &'s Linux,
     setting: &'s Setting<'s>,
     arena: &'a Arena,
+    /// Those that it gets of its own.
     namespaces: Namespaces,
+    /// Those that exist and are entered.
+    joined: Namespaces,
 }
 
 /// Compiles a specification.
 ///
 /// # Errors
 /// What is wrong with it, by the name of the field. A valid field that husk does not perform is an error too.
-pub fn compile<'a, 's>(
+pub fn compile<'a, 's: 'a>(
     spec: &'s Spec,
     setting: &'s Setting<'s>,
     arena: &'a Arena,
 ) -> Result<Compiled<'a>, Error> {
     let linux = spec.linux.as_ref().ok_or_else(|| Error::new("linux", "is missing"))?;
     supported::check(spec, linux)?;
+    supported::check_process(spec.process.as_ref())?;
     let process = spec.process.as_ref().ok_or_else(|| Error::new("process", "is missing"))?;
     let namespaces = namespaces(linux)?;
     maps(linux, namespaces)?;
-    let context = Context { spec, linux, setting, arena, namespaces };
+    let joined = joined(setting, namespaces)?;
+    let context = Context { spec, linux, setting, arena, namespaces, joined };
     let mut steps = Vec::with_capacity(80);
     context.begin(process, &mut steps)?;
     context.root(&mut steps)?;
     let place = context.mounts(&mut steps)?;
     context.covers(place, &mut steps)?;
     context.identity_of_host(&mut steps)?;
-    context.session(process, &mut steps);
+    context.session(process, context.console(), &mut steps);
     context.enter(&mut steps)?;
     context.process(process, &mut steps)?;
     Ok(Compiled {
@@ -224,6 +243,31 @@ fn namespaces(linux: &Linux) -> Result<Namespaces, Error> {
     Ok(all)
 }
 
+/// What is entered by descriptor: neither twice nor anew as well.
+fn joined(setting: &Setting<'_>, new: Namespaces) -> Result<Namespaces, Error> {
+    const FIELD: &str = "linux.namespaces";
+    // The child would need rights in the namespace that owns the other, and has only those of its own.
+    if !setting.join.is_empty() && new.contains(Namespaces::USER) {
+        return Err(Error::new(FIELD, "none can be entered by who has a new user namespace"));
+    }
+    let mut all = Namespaces::NONE;
+    for (kind, _) in setting.join {
+        for one in [Namespaces::MOUNT, Namespaces::PID, Namespaces::USER] {
+            if kind.contains(one) {
+                return Err(Error::new(
+                    FIELD,
+                    "a mount, pid or user namespace is always the container's own",
+                ));
+            }
+        }
+        if Namespaces::NAMES.iter().any(|(one, _)| kind.contains(*one) && new.with(all).contains(*one)) {
+            return Err(Error::new(FIELD, "one to be entered is new, or there twice"));
+        }
+        all = all.with(*kind);
+    }
+    Ok(all)
+}
+
 fn maps(linux: &Linux, namespaces: Namespaces) -> Result<(), Error> {
     let user = namespaces.contains(Namespaces::USER);
     for (name, map) in [("uidMappings", &linux.uid_mappings), ("gidMappings", &linux.gid_mappings)] {
@@ -237,7 +281,7 @@ fn maps(linux: &Linux, namespaces: Namespaces) -> Result<(), Error> {
     Ok(())
 }
 
-impl<'a> Context<'a, '_> {
+impl<'a, 's: 'a> Context<'a, 's> {
     /// What has to happen before anything else: ids exist once the maps are written, and the host's /proc is
     /// within reach only until the pivot.
     fn begin(&self, process: &Process, steps: &mut Vec<Step<'a>>) -> Result<(), Error> {
@@ -247,16 +291,14 @@ impl<'a> Context<'a, '_> {
             steps.push(Step::OpenProgram { path: self.arena.path("init", program)? });
         }
         // As long as the process is the caller's own: after a change of ids the file is root's.
-        if let Some(score) = process.oom_score_adj {
-            if !(-1000..=1000).contains(&score) {
-                return Err(Error::new("process.oomScoreAdj", format!("{score} is not in -1000 to 1000")));
-            }
-            let value = self.arena.text("process.oomScoreAdj", score.to_string().as_bytes())?;
-            steps.push(Step::WriteProc { path: c"self/oom_score_adj", value });
-        }
+        self.oom_score(process, steps)?;
         if self.namespaces.contains(Namespaces::USER) {
             steps.push(Step::Pause(Pause::IdMaps));
             steps.push(Step::BecomeRoot);
+        }
+        // Before mounts: a sysfs shows the network of who mounts it; and before parameters, which are its own.
+        for (namespaces, of) in self.setting.join {
+            steps.push(Step::Join { of: *of, namespaces: *namespaces });
         }
         for (key, value) in &self.linux.sysctl {
             let (path, value) = self.sysctl(key, value)?;
@@ -284,7 +326,7 @@ impl<'a> Context<'a, '_> {
             | "kernel.shm_rmid_forced" => Namespaces::IPC,
             _ => return Err(Error::new(field, "does not belong to a namespace: it would change the host")),
         };
-        if !self.namespaces.contains(needs) {
+        if !self.namespaces.with(self.joined).contains(needs) {
             return Err(Error::new(field, "its namespace is the host's: it would change the host"));
         }
         // Names of interfaces may hold dots, which are then written as slashes (sysctl(8)).
@@ -330,8 +372,41 @@ impl<'a> Context<'a, '_> {
                 let lower = self.arena.path("root.path", path)?;
                 steps.push(Step::OverlayRoot { lower, options, set });
             }
+            RootSource::Layers { lower, upper, work } => self.layers(lower, upper, work, set, steps)?,
             RootSource::Host(layers) => self.host_root(layers, options, set, steps)?,
         }
+        Ok(())
+    }
+
+    /// Layers are to mean the same wherever they are used: nothing is put into one that only this kernel, or
+    /// only these layers below it, give a meaning to (the kernel's overlayfs.rst: inode index, redirects,
+    /// metadata only copy up).
+    fn layers(
+        &self,
+        lower: &[&Path],
+        upper: &Path,
+        work: &Path,
+        set: Attributes,
+        steps: &mut Vec<Step<'a>>,
+    ) -> Result<(), Error> {
+        const FIELD: &str = "root";
+        if matches!(self.setting.privilege, Privilege::Rootless(_)) {
+            // In a user namespace the attributes that say so are not looked at, and what a layer hides would show.
+            return Err(Error::new(FIELD, "layers need root: in a user namespace a root is a directory"));
+        }
+        if lower.is_empty() {
+            return Err(Error::new(FIELD, "there is no layer"));
+        }
+        let lower: Vec<&std::ffi::CStr> =
+            lower.iter().map(|path| self.arena.path(FIELD, path)).collect::<Result<_, _>>()?;
+        steps.push(Step::Scratch);
+        steps.push(Step::Layers(Layers {
+            lower: self.arena.slice(&lower),
+            upper: self.arena.path(FIELD, upper)?,
+            work: self.arena.path(FIELD, work)?,
+            options: c",index=off,redirect_dir=off,metacopy=off",
+            set,
+        }));
         Ok(())
     }
 

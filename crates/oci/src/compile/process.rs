@@ -48,18 +48,27 @@ struct Sets {
 impl<'a> Context<'a, '_> {
     /// A session of its own in any case: with the caller's terminal as its controlling terminal a process
     /// could type into it (TIOCSTI, CVE-2017-5226).
-    pub(super) fn session(&self, process: &Process, steps: &mut Vec<Step<'a>>) {
+    pub(super) fn session(&self, process: &Process, console: Console, steps: &mut Vec<Step<'a>>) {
         steps.push(Step::NewSession);
         if self.setting.keyring == Keyring::Own {
             steps.push(Step::NewKeyring);
         }
         if let Some(terminal) = self.setting.terminal {
-            let console = if self.own_devices().is_some() { Console::Bound } else { Console::Absent };
             let owner = process.user.uid;
             let size = process.console_size.map(|size| (size.height, size.width));
             let replace = terminal.replace;
             steps.push(Step::Terminal { devpts: c"dev/pts", replace, console, owner, size });
         }
+    }
+
+    pub(super) fn oom_score(&self, process: &Process, steps: &mut Vec<Step<'a>>) -> Result<(), Error> {
+        let Some(score) = process.oom_score_adj else { return Ok(()) };
+        if !(-1000..=1000).contains(&score) {
+            return Err(Error::new("process.oomScoreAdj", format!("{score} is not in -1000 to 1000")));
+        }
+        let value = self.arena.text("process.oomScoreAdj", score.to_string().as_bytes())?;
+        steps.push(Step::WriteProc { path: c"self/oom_score_adj", value });
+        Ok(())
     }
 
     pub(super) fn process(&self, process: &Process, steps: &mut Vec<Step<'a>>) -> Result<(), Error> {

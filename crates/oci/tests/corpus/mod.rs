@@ -1,9 +1,11 @@
 //! The corpus of configurations in `tests/plans`, and what each is compiled with.
 //!
 //! A configuration says in its annotations what a specification cannot say: `plan.root` is `directory` (or
-//! absent), `ephemeral`, `host` or `host-by-directory`; `plan.groups` is `denied`; `plan.caller` is `other` than root; `plan.cgroup` is `hidden`;
+//! absent), `ephemeral`, `layers`, `host` or `host-by-directory`; `plan.groups` is `denied`; `plan.caller` is `other` than root; `plan.cgroup` is `hidden`;
 //! `plan.lifetime` is `caller`; `plan.terminal` lists descriptors; `plan.devices` lists `SOURCE:TARGET`;
-//! `plan.keyring` is `caller`; `plan.nodes` is `beside-own-dev`; `plan.program` is a program of the host.
+//! `plan.keyring` is `caller`; `plan.nodes` is `beside-own-dev`; `plan.program` is a program of the host;
+//! `plan.join` lists namespaces to be entered; `plan.exec` says that the process enters a container of this
+//! specification that runs.
 
 // Each test program uses a part of it.
 #![allow(dead_code)]
@@ -12,11 +14,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use oci::{
-    Arena, Caller, CgroupView, Compiled, Error, Groups, HostLayer, Keyring, Lifetime, Nodes, Privilege,
-    RootSource, Setting, Spec, Terminal,
+    Arena, Caller, CgroupView, Compiled, Entry, Error, Groups, HostLayer, Keyring, Lifetime, Nodes,
+    Privilege, RootSource, Setting, Spec, Terminal,
 };
 use plan::{Plan, Standard};
 use sys::clone::Namespaces;
+use sys::fd::AsFd as _;
 
 /// One configuration.
 pub struct Config {
@@ -61,9 +64,19 @@ pub fn compile_with<T>(spec: &Spec, then: impl FnOnce(Result<Compiled<'_>, Error
         .filter_map(|pair| pair.split_once(':'))
         .map(|(source, target)| (Path::new(source), target))
         .collect();
+    // What descriptors stand for is not looked at before a plan is performed.
+    let descriptor = fs::File::open("/dev/null").expect("/dev/null");
+    let kinds =
+        Namespaces::NAMES.iter().filter(|(_, name)| note("plan.join").split(',').any(|one| one == *name));
+    let join: Vec<_> = kinds.map(|(kind, _)| (*kind, descriptor.as_fd())).collect();
     let setting = Setting {
         root: match note("plan.root") {
             "ephemeral" => RootSource::Ephemeral(&path),
+            "layers" => RootSource::Layers {
+                lower: &[Path::new("/layers/b,:/fs"), Path::new("/layers/a/fs")],
+                upper: Path::new("/instances/one/upper"),
+                work: Path::new("/instances/one/work"),
+            },
             "host" | "host-by-directory" => RootSource::Host(&layers),
             _ => RootSource::Directory(&path),
         },
@@ -76,9 +89,21 @@ pub fn compile_with<T>(spec: &Spec, then: impl FnOnce(Result<Compiled<'_>, Error
         nodes: if note("plan.nodes") == "beside-own-dev" { Nodes::DeadBesideOwnDev } else { Nodes::Dead },
         program: spec.annotations.get("plan.program").map(Path::new),
         host_devices: &devices,
+        join: &join,
     };
     let arena = Arena::new();
-    then(oci::compile(spec, &setting, &arena))
+    if note("plan.exec").is_empty() {
+        return then(oci::compile(spec, &setting, &arena));
+    }
+    let entry = Entry {
+        container: descriptor.as_fd(),
+        joined: join.iter().fold(Namespaces::NONE, |all, (kind, _)| all.with(*kind)),
+        privilege: setting.privilege,
+        terminal: setting.terminal,
+        filter: None,
+        keyring: setting.keyring,
+    };
+    then(oci::compile_exec(&spec.process.clone().unwrap_or_default(), spec, &entry, &arena))
 }
 
 fn privilege(spec: &Spec) -> Privilege {

@@ -94,6 +94,23 @@ impl Ground {
         Self::run(directory, &[], variables, Stdio::null())
     }
 
+    /// A server with a main command, which logs into the directory unless the variables say otherwise.
+    pub fn of_main(script: &str, more: &[(&str, &str)]) -> Self {
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let directory = std::env::temp_dir().join(format!("serve-{}-{number}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let mut variables = vec![
+            ("SERVE_MAIN".to_owned(), script.into()),
+            ("SERVE_EXIT".to_owned(), directory.join("exit")),
+            ("SERVE_LOG".to_owned(), directory.clone()),
+        ];
+        variables.retain(|(name, _)| {
+            !more.iter().any(|(other, _)| *other == "SERVE_LOG_ROOM" && name == "SERVE_LOG")
+        });
+        variables.extend(more.iter().map(|(name, value)| ((*name).to_owned(), value.into())));
+        Self::run(directory, &[], variables, Stdio::null())
+    }
+
     fn run(directory: PathBuf, arguments: &[&str], variables: Vec<(String, PathBuf)>, stdin: Stdio) -> Self {
         let server = Command::new(program())
             .arg(directory.join("run/s"))
@@ -126,7 +143,14 @@ impl Ground {
 
     /// How the server ends.
     pub fn wait(&mut self) -> std::process::ExitStatus {
-        self.server.wait().unwrap()
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.server.try_wait().unwrap() {
+                return status;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(20), "the server does not end");
+            std::thread::sleep(Duration::from_millis(2));
+        }
     }
 
     /// Kills what the server has started.

@@ -4,14 +4,14 @@ use std::ffi::{CString, OsString};
 use std::io::BufRead as _;
 use std::os::unix::ffi::OsStringExt as _;
 
+use container::Failure;
+use container::host_program::{self, Session};
 use sys::fd::{AsFd, OwnedFd};
 use sys::fs::{CWD, Mode, OFlags, openat};
 use sys::pipe::{PipeFlags, pipe_with};
 
 use super::failed;
 use crate::arguments::Record;
-use crate::failure::Failure;
-use crate::host_program::{self, Session};
 use crate::state::State;
 
 /// Set in a supervisor's environment, and there alone.

@@ -1,13 +1,16 @@
 //! Verbs that follow an exec.
 
-use husk_client::{Attach, Exec, Filter, OnDisconnect};
+use husk_client::{
+    Attach, Client, End, Exec, Filter, Goal, Input, Keys, OnDisconnect, Relay, Running, Scope, Signals,
+    screen,
+};
 
 use super::options::{Options, Row, Value};
 use super::plain::PATIENCE;
-use super::relay::{Goal, Input, Relay, Signals};
-use super::screen;
 use super::{Failure, Outcome};
 use crate::help::print;
+use crate::message::Part::Text;
+use crate::message::complain;
 
 /// What follows `exec`.
 pub const USAGE: &str = "[-i] [-t] [-d] [-e NAME[=VALUE]]… [-w DIR] [-u USER[:GROUP]] [--timeout TIME] [--id ID] \
@@ -96,9 +99,23 @@ pub fn exec(options: &mut Options<'_>) -> Outcome {
     let running = client.exec(&exec)?;
     let raw = if tty && input { screen::Raw::enter() } else { None };
     let input = if input { Input::Open } else { Input::None };
-    let outcome = Relay { client, running, signals, input, goal: Goal::Exit }.run();
+    let outcome = relay(client, running, signals, input, Goal::Exit);
     drop(raw);
     outcome
+}
+
+/// What a shell says of a program that its reader has left alone: 128 and SIGPIPE.
+const NO_READER: u8 = 141;
+
+fn relay(client: &mut Client, running: Running, signals: Signals, input: Input, goal: Goal) -> Outcome {
+    let notice = &mut |text: &str| complain(&[Text("minit: "), Text(text), Text("\n")]);
+    let keys = Keys::none();
+    let end = Relay { client, running, signals, scope: Scope::Group, input, keys, goal, notice }.run()?;
+    match end {
+        End::Exit(exit) => Ok(exit.code),
+        End::Reached | End::LetGo => Ok(0),
+        End::NoReader => Err(Failure::Answered(NO_READER)),
+    }
 }
 
 /// `attach`
@@ -130,7 +147,7 @@ pub fn attach(options: &mut Options<'_>) -> Outcome {
             raw = screen::Raw::enter();
         }
     }
-    let outcome = Relay { client, running, signals, input, goal: Goal::Exit }.run();
+    let outcome = relay(client, running, signals, input, Goal::Exit);
     drop(raw);
     outcome
 }
@@ -153,5 +170,5 @@ pub fn logs(options: &mut Options<'_>) -> Outcome {
     };
     let running = client.attach(id, Attach::default())?;
     let input = Input::None;
-    Relay { client, running, signals: Signals::none(), input, goal }.run().map(|_| 0)
+    relay(client, running, Signals::none(), input, goal).map(|_| 0)
 }

@@ -5,8 +5,6 @@ mod exec;
 mod options;
 mod ping;
 mod plain;
-mod relay;
-mod screen;
 mod table;
 
 use alloc::boxed::Box;

@@ -1,0 +1,58 @@
+//! From a directory to a tar archive: sorted, and nothing in it that is not in the directory.
+
+mod entry;
+mod walk;
+
+use std::collections::{HashMap, HashSet};
+
+use sys::fd::BorrowedFd;
+
+use crate::error::Result;
+use crate::tar::{Blocks, Writer};
+use crate::unpack::Devices;
+use crate::warnings::Warnings;
+
+/// What a directory is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Tree {
+    /// A tree as programs see it. Directories on other file systems, and other mounts, are left empty.
+    Whole,
+    /// A layer or an upper directory of overlayfs: its marks become whiteouts.
+    Layer,
+}
+
+/// How to pack.
+pub(crate) struct Request<'a> {
+    pub(crate) tree: Tree,
+    pub(crate) devices: Devices,
+    /// Directories that are left out, by device and inode: their names could lead elsewhere by now.
+    pub(crate) left_out: &'a HashSet<(u64, u64)>,
+}
+
+/// Writes the tree as an archive.
+pub(crate) fn pack(
+    root: BorrowedFd<'_>,
+    request: &Request<'_>,
+    blocks: &mut dyn Blocks,
+    warnings: &mut Warnings,
+) -> Result<()> {
+    let mut packing = Packing {
+        request,
+        writer: Writer::new(blocks),
+        links: HashMap::new(),
+        warnings,
+        buffer: vec![0; 128 << 10],
+    };
+    packing.walk(root)?;
+    packing.writer.finish()
+}
+
+/// An archive on its way.
+struct Packing<'a> {
+    request: &'a Request<'a>,
+    writer: Writer<'a>,
+    /// The first name of each file that has several.
+    links: HashMap<(u64, u64), Vec<u8>>,
+    warnings: &'a mut Warnings,
+    buffer: Vec<u8>,
+}

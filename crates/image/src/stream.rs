@@ -1,0 +1,194 @@
+//! A stream of bytes from a thread that makes it to one that uses it, and past one that digests it.
+//!
+//! Reading and decompressing, SHA-256, and writing files take about the same time; each has its thread.
+
+use std::io::Read;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread;
+
+use sha2::Digest as _;
+
+use crate::error::{Error, Result};
+use crate::name::Digest;
+use crate::progress::{Gauge, PATIENCE, Phase, Watch};
+use crate::tar::{Blocks, Input};
+
+/// Bytes that are passed on at once.
+const CHUNK: usize = 256 << 10;
+/// Chunks that may be on their way.
+const QUEUE: usize = 16;
+
+type Chunk = Arc<Vec<u8>>;
+
+/// What a stream was, known when it has ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Flowed {
+    pub(crate) digest: Digest,
+    pub(crate) length: u64,
+}
+
+/// The begin of a stream: what is put in comes out at the other end.
+pub(crate) struct Outflow {
+    chunk: Vec<u8>,
+    user: SyncSender<Result<Chunk>>,
+    digester: SyncSender<Chunk>,
+    gauge: Gauge,
+}
+
+impl Outflow {
+    /// All that a reader gives.
+    pub(crate) fn drain(&mut self, reader: &mut dyn Read) -> Result<()> {
+        loop {
+            self.chunk.resize(CHUNK, 0);
+            let mut filled = 0;
+            // Whole chunks even of a pipe: whoever looks at the first one sees the begin of the archive.
+            while filled < CHUNK {
+                match reader.read(&mut self.chunk[filled..]) {
+                    Ok(0) => break,
+                    Ok(count) => filled += count,
+                    Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                    Err(error) => {
+                        self.gauge.go_on()?;
+                        return Err(Error::stream("read", "the archive", &error));
+                    }
+                }
+            }
+            self.chunk.truncate(filled);
+            if filled == 0 {
+                return Ok(());
+            }
+            self.pass()?;
+        }
+    }
+
+    fn pass(&mut self) -> Result<()> {
+        let chunk = Arc::new(std::mem::take(&mut self.chunk));
+        self.gauge.go_on()?;
+        // Neither end goes away before this one but because of an error, which is theirs to tell.
+        self.digester.send(Arc::clone(&chunk)).map_err(|_| Error::Interrupted)?;
+        self.user.send(Ok(chunk)).map_err(|_| Error::Interrupted)
+    }
+}
+
+impl Blocks for Outflow {
+    fn put(&mut self, mut bytes: &[u8]) -> Result<()> {
+        self.gauge.add(bytes.len());
+        while !bytes.is_empty() {
+            if self.chunk.capacity() == 0 {
+                self.chunk.reserve_exact(CHUNK);
+            }
+            let count = bytes.len().min(CHUNK - self.chunk.len());
+            self.chunk.extend_from_slice(&bytes[..count]);
+            bytes = &bytes[count..];
+            if self.chunk.len() == CHUNK {
+                self.pass()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The end of a stream.
+pub(crate) struct Intake<'a, 'w> {
+    receiver: Receiver<Result<Chunk>>,
+    chunk: Chunk,
+    at: usize,
+    length: u64,
+    limit: u64,
+    watch: &'a mut Watch<'w>,
+}
+
+impl Intake<'_, '_> {
+    /// What is done with the stream turned out to be another thing.
+    pub(crate) fn enter(&mut self, phase: Phase) {
+        self.watch.phase = phase;
+    }
+
+    /// Waits for the next chunk; false at the end.
+    fn next(&mut self) -> Result<bool> {
+        self.watch.report()?;
+        loop {
+            match self.receiver.recv_timeout(PATIENCE) {
+                Ok(chunk) => {
+                    (self.chunk, self.at) = (chunk?, 0);
+                    self.length += self.chunk.len() as u64;
+                    if self.length > self.limit {
+                        let limit = self.limit;
+                        return Err(Error::Archive(format!(
+                            "the archive is longer than {limit} bytes uncompressed, the limit here"
+                        )));
+                    }
+                    return Ok(true);
+                }
+                Err(RecvTimeoutError::Timeout) => self.watch.report()?,
+                Err(RecvTimeoutError::Disconnected) => return Ok(false),
+            }
+        }
+    }
+}
+
+impl Input for Intake<'_, '_> {
+    fn fill(&mut self) -> Result<&[u8]> {
+        while self.at == self.chunk.len() {
+            if !self.next()? {
+                return Ok(&[]);
+            }
+        }
+        Ok(&self.chunk[self.at..])
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.at += count;
+    }
+}
+
+/// Runs a stream: `make` in a thread of its own, `take` in this one. What `take` leaves is passed over, so that
+/// the digest is that of the whole. An error of either is the error.
+pub(crate) fn flow<T>(
+    watch: &mut Watch<'_>,
+    limit: u64,
+    make: impl FnOnce(&mut Outflow) -> Result<()> + Send,
+    take: impl FnOnce(&mut Intake<'_, '_>) -> Result<T>,
+) -> Result<(T, Flowed)> {
+    let (user, receiver) = sync_channel::<Result<Chunk>>(QUEUE);
+    let (digester, digested) = sync_channel::<Chunk>(QUEUE);
+    let gauge = watch.gauge.clone();
+    thread::scope(|scope| {
+        let error = |error| Error::stream("start", "a thread", &error);
+        let digesting = thread::Builder::new()
+            .name("digest".to_owned())
+            .spawn_scoped(scope, move || {
+                let mut hash = sha2::Sha256::new();
+                digested.iter().for_each(|chunk| hash.update(chunk.as_slice()));
+                Digest::finish(hash)
+            })
+            .map_err(error)?;
+        let making = gauge.clone();
+        thread::Builder::new()
+            .name("stream".to_owned())
+            .spawn_scoped(scope, move || {
+                let mut outflow = Outflow { chunk: Vec::new(), user, digester, gauge: making };
+                let made = make(&mut outflow)
+                    .and_then(|()| if outflow.chunk.is_empty() { Ok(()) } else { outflow.pass() });
+                if let Err(error) = made {
+                    // Nobody listens any more only if the other end has an error of its own.
+                    let _ = outflow.user.send(Err(error));
+                }
+            })
+            .map_err(error)?;
+        let mut intake = Intake { receiver, chunk: Chunk::default(), at: 0, length: 0, limit, watch };
+        let taken = take(&mut intake).and_then(|taken| {
+            while intake.next()? {}
+            Ok((taken, intake.length))
+        });
+        if taken.is_err() {
+            // Wakes up a thread that waits for a pipe; that its end is dropped one that waits for this.
+            gauge.stop();
+        }
+        drop(intake);
+        let (taken, length) = taken?;
+        let digest = digesting.join().map_err(|_| Error::Archive("the digest was not made".to_owned()))?;
+        Ok((taken, Flowed { digest, length }))
+    })
+}

@@ -1,0 +1,89 @@
+//! From the entries of an archive to the tree of a layer, as overlayfs wants it.
+//!
+//! Everything is made by descriptor, one name in one directory, and what is there is removed before: nothing is
+//! ever written through a link. See `descent` for the way to a directory.
+
+mod attributes;
+mod budget;
+mod descent;
+mod make;
+mod path;
+
+use sys::fd::{AsFd, BorrowedFd, OwnedFd};
+use sys::fs::{self, FileType, Mode, OFlags, Stat};
+
+pub(crate) use attributes::keeps_xattr;
+
+use crate::Limits;
+use crate::error::{Error, Result};
+use crate::tar::{Input, Reader};
+use crate::warnings::Warnings;
+use budget::Budget;
+use descent::Descent;
+
+/// What becomes of device nodes in an archive.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Devices {
+    /// They are left out, and named in the warnings: a container's devices are not its image's to choose.
+    #[default]
+    Refused,
+    /// They are made. For containers that may use every device anyway.
+    Kept,
+}
+
+/// What unpacking came to.
+#[derive(Debug, Default)]
+pub(crate) struct Unpacked {
+    /// How many entries the archive had.
+    pub(crate) entries: u64,
+    /// The bytes of the files, holes included.
+    pub(crate) bytes: u64,
+}
+
+/// Makes `name` in `at`, and in it what the archive says, up to the archive's end mark.
+pub(crate) fn unpack<I: Input>(
+    reader: &mut Reader<I>,
+    (at, name): (BorrowedFd<'_>, &str),
+    limits: &Limits,
+    warnings: &mut Warnings,
+) -> Result<Unpacked> {
+    let (root, lost) = make_root(at, name).map_err(Error::system("make directory", name))?;
+    let budget = Budget::new(limits, root.as_fd())?;
+    let owner = (sys::process::geteuid().as_raw(), sys::process::getegid().as_raw());
+    let mut unpacking =
+        Unpacking { descent: Descent::new(root, lost), budget, owner, devices: limits.devices, warnings };
+    let mut unpacked = Unpacked::default();
+    while let Some(entry) = reader.next()? {
+        unpacked.entries += 1;
+        unpacked.bytes += entry.size;
+        unpacking.budget.take(&entry)?;
+        unpacking.make(&entry, reader)?;
+    }
+    unpacking.descent.finish()?;
+    Ok(unpacked)
+}
+
+/// A layer on its way.
+struct Unpacking<'a> {
+    descent: Descent,
+    budget: Budget,
+    /// What new files belong to.
+    owner: (u32, u32),
+    devices: Devices,
+    warnings: &'a mut Warnings,
+}
+
+/// The root of a layer, and the bits of its mode that were asked for in vain.
+fn make_root(at: BorrowedFd<'_>, name: &str) -> sys::Result<(OwnedFd, u32)> {
+    fs::mkdirat(at, name, Mode::from_raw_mode(0o777))?;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let root = fs::openat(at, name, flags, Mode::empty())?;
+    let lost = !fs::fstat(&root)?.st_mode & 0o777;
+    fs::fchmod(&root, Mode::from_raw_mode(0o755))?;
+    Ok((root, lost))
+}
+
+/// Whether this is overlayfs' mark that a name is gone: a character device 0:0.
+pub(crate) fn is_whiteout(stat: &Stat) -> bool {
+    FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice && stat.st_rdev == 0
+}

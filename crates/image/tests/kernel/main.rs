@@ -1,0 +1,14 @@
+//! The store on a kernel. Needs root.
+
+mod documents;
+mod ground;
+mod links;
+mod marks;
+mod model;
+mod names;
+mod numbers;
+mod store;
+mod streams;
+mod tar;
+mod trees;
+mod types;

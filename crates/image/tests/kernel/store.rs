@@ -1,0 +1,263 @@
+//! The store: names, layers that are shared, what is collected, and what a killed process leaves.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::process::Command;
+use std::time::Duration;
+
+use image::{Error, Limits, Source, Store};
+use sys::fd::AsFd;
+
+use crate::ground::{Ground, name, names, see};
+use crate::streams::gzip;
+use crate::tar::Tar;
+
+#[test]
+fn a_store_is_for_its_owner_alone() {
+    let ground = Ground::new();
+    for directory in ["", "layers", "images", "instances", "tmp"] {
+        let mode = fs::metadata(ground.at.join("store").join(directory)).unwrap().mode();
+        assert_eq!(mode & 0o7777, 0o700, "{directory}");
+    }
+    let image = ground.import(Tar::new().mode(b'0', "su", 0o4755).finish(), "a", &Limits::default());
+    let layer = ground.store.layer_paths(&image.unwrap().image)[0].parent().unwrap().to_path_buf();
+    assert_eq!(fs::metadata(layer).unwrap().mode() & 0o7777, 0o700);
+}
+
+#[test]
+fn a_name_is_never_overwritten() {
+    let ground = Ground::new();
+    let first = ground.import(Tar::new().file("a", "1").finish(), "taken", &Limits::default()).unwrap().image;
+    let second = ground.import(Tar::new().file("a", "2").finish(), "taken", &Limits::default());
+    assert!(matches!(second, Err(Error::Exists(_))));
+    assert_eq!(ground.store.image(&name("taken")).unwrap(), first);
+    assert_eq!(ground.layers().len(), 1);
+}
+
+#[test]
+fn a_store_that_is_opened_again_has_what_it_had() {
+    let ground = Ground::new();
+    let image = ground.import(Tar::new().file("a", "1").finish(), "a:1", &Limits::default()).unwrap().image;
+    let again = Store::open(&ground.at.join("store")).unwrap();
+    assert_eq!(again.images().unwrap(), [image]);
+    assert!(matches!(again.image(&name("b")), Err(Error::Missing(_))));
+    assert!(matches!(again.remove_image(&name("b")), Err(Error::Missing(_))));
+}
+
+#[test]
+fn layers_are_collected_when_no_image_and_no_instance_has_them() {
+    let ground = Ground::new();
+    let tar = Tar::new().file("a", "12345").finish();
+    let one = ground.import(tar.clone(), "one", &Limits::default()).unwrap().image;
+    ground.import(gzip(&tar), "two", &Limits::default()).unwrap();
+    let collect = |in_use: &BTreeSet<_>| ground.store.collect(in_use).unwrap();
+    ground.store.remove_image(&name("one")).unwrap();
+    assert_eq!(collect(&BTreeSet::new()), 0);
+    ground.store.remove_image(&name("two")).unwrap();
+    assert_eq!(collect(&one.layers.iter().cloned().collect()), 0);
+    assert_eq!(ground.layers().len(), 1);
+    assert_eq!(collect(&BTreeSet::new()), 5);
+    assert!(ground.layers().is_empty());
+    ground.check();
+}
+
+#[test]
+fn a_damaged_record_of_an_image_keeps_its_layers() {
+    let ground = Ground::new();
+    ground.import(Tar::new().file("a", "1").finish(), "one", &Limits::default()).unwrap();
+    fs::write(ground.at.join("store/images/one.json"), "{").unwrap();
+    assert!(ground.store.collect(&BTreeSet::new()).is_err());
+    assert_eq!(ground.layers().len(), 1);
+}
+
+#[test]
+fn imports_of_one_image_at_the_same_time_end_with_one_layer_and_their_names() {
+    let ground = Ground::new();
+    let tar = (0..200).fold(Tar::new(), |tar, number| tar.file(&format!("f{number}"), "x")).finish();
+    std::thread::scope(|scope| {
+        for number in 0..8 {
+            let (store, tar) = (&ground.store, tar.clone());
+            scope.spawn(move || {
+                let source = Source::Reader(Box::new(std::io::Cursor::new(tar)));
+                store.import(source, &name(&format!("i{number}")), &Limits::default(), &mut ()).unwrap();
+                store.collect(&BTreeSet::new()).unwrap();
+            });
+        }
+    });
+    ground.check();
+    assert_eq!(ground.layers().len(), 1);
+    assert_eq!(ground.store.images().unwrap().len(), 8);
+}
+
+#[test]
+fn what_is_half_made_is_cleaned() {
+    let ground = Ground::new();
+    let tmp = ground.at.join("store/tmp");
+    fs::create_dir_all(tmp.join("1-0/1/fs/a/b")).unwrap();
+    std::os::unix::fs::symlink(ground.canary(), tmp.join("1-0/1/fs/out")).unwrap();
+    std::os::unix::fs::symlink(ground.canary(), tmp.join("link")).unwrap();
+    fs::write(tmp.join("file"), "").unwrap();
+    ground.store.clean().unwrap();
+    ground.check();
+}
+
+/// A tree that no path reaches the bottom of, made from the bottom up.
+fn make_deep(at: &std::path::Path, depth: usize) {
+    let parent = fs::File::open(at).unwrap();
+    let mode = sys::fs::Mode::from_raw_mode(0o755);
+    sys::fs::mkdirat(&parent, "deep", mode).unwrap();
+    for _ in 1..depth {
+        sys::fs::mkdirat(&parent, "above", mode).unwrap();
+        sys::fs::renameat(&parent, "deep", &parent, "above/deep").unwrap();
+        sys::fs::renameat(&parent, "above", &parent, "deep").unwrap();
+    }
+}
+
+#[test]
+fn a_tree_a_hundred_thousand_deep_is_removed() {
+    let ground = Ground::new();
+    let tmp = ground.at.join("store/tmp");
+    make_deep(&tmp, 100_000);
+    fs::create_dir_all(tmp.join("deep/.removed-1/x")).unwrap();
+    let before = fs::read_dir("/proc/self/fd").unwrap().count();
+    image::remove_tree(fs::File::open(&tmp).unwrap().as_fd(), b"deep").unwrap();
+    assert!(fs::read_dir("/proc/self/fd").unwrap().count() < before + 100);
+    ground.check();
+}
+
+#[test]
+fn a_tree_is_removed_whatever_is_in_it_and_what_its_links_lead_to_is_not() {
+    let ground = Ground::new();
+    let tmp = ground.at.join("store/tmp");
+    for wide in 0..30 {
+        for file in 0..30 {
+            fs::create_dir_all(tmp.join(format!("t/d{wide}/e{file}"))).unwrap();
+            fs::write(tmp.join(format!("t/d{wide}/f{file}")), "").unwrap();
+        }
+    }
+    std::os::unix::fs::symlink(ground.canary(), tmp.join("t/d1/out")).unwrap();
+    fs::hard_link(ground.at.join("store/images").join("../tmp/t/d2/f2"), tmp.join("t/hard")).unwrap();
+    fs::set_permissions(tmp.join("t/d3"), fs::Permissions::from_mode(0)).unwrap();
+    let directory = fs::File::open(&tmp).unwrap();
+    for name in ["t", "t", "nothing"] {
+        image::remove_tree(directory.as_fd(), name.as_bytes()).unwrap();
+    }
+    fs::write(tmp.join("file"), "").unwrap();
+    image::remove_tree(directory.as_fd(), b"file").unwrap();
+    ground.check();
+}
+
+/// Not a test of its own: what the next one starts and kills.
+#[test]
+fn import_for_the_test_of_kills() {
+    let Some(at) = std::env::var_os("HUSK_IMAGE_KILL") else { return };
+    let store = Store::open(at.as_ref()).unwrap();
+    let source = Source::open(&std::path::Path::new(&at).join("archive")).unwrap();
+    store.import(source, &name("killed"), &Limits::default(), &mut ()).unwrap();
+}
+
+#[test]
+fn an_import_killed_at_any_time_leaves_the_old_state_or_the_new_one() {
+    let ground = Ground::new();
+    let at = ground.at.join("store");
+    ground.import(Tar::new().file("old", "1").finish(), "old", &Limits::default()).unwrap();
+    let content = "x".repeat(40_000);
+    let tar =
+        (0..400).fold(Tar::new(), |tar, number| tar.file(&format!("d{}/f{number}", number % 20), &content));
+    let archive = ground.at.join("store/archive");
+    fs::write(&archive, tar.finish()).unwrap();
+    let old = (see(&at.join("layers")), see(&at.join("images")));
+    let contents = |tree: &std::path::Path| -> Vec<_> {
+        see(tree).into_iter().map(|(path, seen)| (path, seen.inode, seen.content)).collect()
+    };
+    let (old_layers, old_images) = (contents(&at.join("layers")), contents(&at.join("images")));
+    drop(old);
+    let (mut killed, mut ended) = (0, 0);
+    for round in 0..30 {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "store::import_for_the_test_of_kills", "--test-threads=1"])
+            .env("HUSK_IMAGE_KILL", &at)
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_micros(3000 + round * 6000));
+        child.kill().unwrap();
+        let is_done = child.wait().unwrap().success();
+        let store = Store::open(&at).unwrap();
+        store.clean().unwrap();
+        match store.image(&name("killed")) {
+            Ok(image) => {
+                ended += 1;
+                for path in store.layer_paths(&image) {
+                    assert_eq!(fs::read(path.join("d19/f399")).unwrap(), content.as_bytes());
+                }
+                store.remove_image(&name("killed")).unwrap();
+            }
+            Err(Error::Missing(_)) => {
+                assert!(!is_done);
+                killed += 1;
+            }
+            Err(other) => panic!("{other}"),
+        }
+        store.collect(&BTreeSet::new()).unwrap();
+        assert_eq!(contents(&at.join("layers")), old_layers);
+        assert_eq!(contents(&at.join("images")), old_images);
+        assert!(names(&at.join("tmp")).is_empty());
+    }
+    assert!(killed > 0, "{killed} killed, {ended} ended");
+    fs::remove_file(archive).unwrap();
+    ground.check();
+}
+
+#[test]
+fn a_million_entries_take_bounded_memory() {
+    /// Writes the headers as they are asked for.
+    struct Many(u32, Vec<u8>);
+    impl std::io::Read for Many {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            if self.1.is_empty() {
+                self.1 = match self.0 {
+                    1_000_000 => vec![0; 1024],
+                    1_000_001.. => return Ok(0),
+                    number if number % 1000 == 0 => {
+                        Tar::new().directory(&format!("d{}", number / 1000)).unfinished()
+                    }
+                    // Hard links: what is measured is not how fast a file system makes inodes.
+                    number if number % 1000 > 1 => {
+                        let (at, first) = (number / 1000, number / 1000);
+                        Tar::new()
+                            .hard_link(&format!("d{at}/f{number}"), &format!("d{first}/first"))
+                            .unfinished()
+                    }
+                    number => Tar::new().file(&format!("d{}/first", number / 1000), "x").unfinished(),
+                };
+                self.0 += 1;
+            }
+            let count = self.1.len().min(buffer.len());
+            buffer[..count].copy_from_slice(&self.1[..count]);
+            self.1.drain(..count);
+            Ok(count)
+        }
+    }
+    let ground = Ground::new();
+    let resident = || -> u64 {
+        let status = fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    };
+    let before = resident();
+    let mut most = 0;
+    let mut watch = |_: &image::Step| {
+        most = most.max(resident());
+        image::Go::On
+    };
+    let source = Source::Reader(Box::new(Many(0, Vec::new())));
+    let image = ground.store.import(source, &name("many"), &Limits::default(), &mut watch).unwrap().image;
+    assert_eq!(names(&ground.store.layer_paths(&image)[0]).len(), 1000);
+    // Other tests run in this process at the same time.
+    assert!(most.saturating_sub(before) < 200_000, "{before} kB before, {most} kB");
+    ground.store.remove_image(&name("many")).unwrap();
+    ground.store.collect(&BTreeSet::new()).unwrap();
+    ground.check();
+}

@@ -1,0 +1,137 @@
+//! What is done for all commands of a round together: to know a tree is a walk, and one walk serves any number of them.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::key::Key;
+use crate::machine::Machine;
+use crate::outlet::Outlet;
+use crate::server::{Server, kin};
+use crate::session::Session;
+use crate::supervise::LAST_WORDS;
+use crate::timers::{Due, now};
+use crate::tree::{self, Root};
+
+const SIGKILL: i32 = 9;
+
+impl Server {
+    /// What follows the ends of processes.
+    pub(crate) fn settle_ends(&mut self, machine: &mut dyn Machine) {
+        if self.ending.is_empty() {
+            return;
+        }
+        let (now, ending) = (now(), core::mem::take(&mut self.ending));
+        for found in &ending {
+            let Some(session) = self.sessions.get_mut(*found) else { continue };
+            if let Some(ended) = session.ended.take() {
+                session.note_end(ended, now);
+            }
+            if let (Some(journal), Some(slot)) = (&mut self.journal, session.slot.take()) {
+                journal.clear(slot);
+            }
+            self.drain(*found);
+            if self.main == Some(*found) {
+                self.main_has_ended(*found, machine);
+            }
+        }
+        self.count_left(&ending);
+        for found in ending {
+            self.schedule(found);
+            self.announce_exit(found);
+            self.advance(found);
+        }
+        if self.is_stopping && self.leaders.is_empty() && self.end.is_none() {
+            self.timers.set(Due::End, &mut self.end, Some(now + LAST_WORDS));
+        }
+    }
+
+    /// How much of the trees of commands that have ended lives on, where that matters to anybody.
+    fn count_left(&mut self, ending: &[Key]) {
+        let are_heard = !self.subscribers.is_empty();
+        let mut matter: Vec<Key> = Vec::new();
+        for found in ending {
+            let Some(session) = self.sessions.get_mut(*found) else { continue };
+            session.outlets.iter_mut().for_each(Outlet::set_barrier);
+            // What was to be ended together with it is gone, or still has its time.
+            if session.kill_at.is_some() && session.is_populated() == Some(false) {
+                session.kill_at = None;
+            }
+            // Of those whose outputs are held by somebody only who knows more than the base protocol is told.
+            let is_held = session.outlets.iter().any(|outlet| !outlet.is_closed());
+            if session.kill_at.is_some() || (is_held && (session.is_named || are_heard)) {
+                matter.push(*found);
+            }
+        }
+        if matter.is_empty() {
+            return;
+        }
+        let mut left = vec![0; matter.len()];
+        for (number, _) in tree::members(kin!(self), &self.roots(matter.iter())) {
+            left[number] += 1;
+        }
+        for (found, left) in matter.into_iter().zip(left) {
+            let Some(session) = self.sessions.get_mut(found) else { continue };
+            if let Some(exit) = &mut session.exit {
+                exit.left = left;
+            }
+            if left == 0 && session.is_populated() != Some(true) {
+                session.kill_at = None;
+            }
+        }
+    }
+
+    /// The tree of a command is killed at the end of this round.
+    pub(crate) fn doom(&mut self, found: Key) {
+        if let Some(session) = self.sessions.get_mut(found).filter(|session| !session.is_doomed) {
+            session.is_doomed = true;
+            self.doomed.push(found);
+        }
+    }
+
+    /// Asks trees to end, and kills those that were asked before; whether there was one.
+    pub(crate) fn end_trees(&mut self) -> bool {
+        if self.asked.is_empty() && self.doomed.is_empty() {
+            return false;
+        }
+        let mut asked = Vec::new();
+        for found in core::mem::take(&mut self.asked) {
+            match self.sessions.get(found).map(|session| session.terms.kill_signal.get()) {
+                Some(SIGKILL) => {
+                    // There is nothing that comes after it.
+                    if let Some(session) = self.sessions.get_mut(found) {
+                        session.kill_at = None;
+                    }
+                    self.schedule(found);
+                    self.doom(found);
+                }
+                Some(signal) => asked.push((found, signal)),
+                None => {}
+            }
+        }
+        if !asked.is_empty() {
+            let roots = self.roots(asked.iter().map(|(found, _)| found));
+            for (number, member) in tree::members(kin!(self), &roots) {
+                tree::send(&member, asked[number].1);
+            }
+        }
+        let doomed = core::mem::take(&mut self.doomed);
+        let has_group = |found: &&Key| self.sessions.get(**found).is_some_and(Session::kill_group);
+        let roots = self.roots(doomed.iter().filter(|found| !has_group(found)));
+        if !roots.is_empty() {
+            tree::kill(kin!(self), &roots);
+        }
+        for found in doomed {
+            if let Some(session) = self.sessions.get_mut(found) {
+                session.is_doomed = false;
+            }
+            self.advance(found);
+        }
+        true
+    }
+
+    /// What tells the trees of these sessions, all of which there are.
+    fn roots<'k>(&self, found: impl Iterator<Item = &'k Key>) -> Vec<Root<'_>> {
+        let sessions = found.filter_map(|found| self.sessions.get(*found));
+        sessions.map(|session| session.root(kin!(self))).collect()
+    }
+}

@@ -1,0 +1,221 @@
+//! Commands that enter the container.
+
+use std::ffi::{CStr, CString, OsStr};
+use std::os::unix::ffi::OsStrExt as _;
+
+use container::identity::{self, Identity};
+use container::{Failure, Starter, filter, merged};
+use oci::spec::{CapabilityNames, ConsoleSize, Process, Rlimit, Spec};
+use oci::{Arena, Entry, Keyring, Privilege, Terminal};
+use plan::Standard;
+use seccomp::Profile;
+use serve::{Done, NotStarted, Start, Started};
+use spawn::{Launch, Memory, Others, Plan, Step, Stopped};
+use sys::clone::{Child, Namespaces};
+use sys::fd::{AsFd, OwnedFd};
+use sys::fs::{FileType, Uid, fchown, fstat};
+use sys::privilege::Capabilities;
+use sys::process::Pid;
+use sys::strerror::describe;
+use wire::{Exec, Output, SignalNumber};
+
+use crate::begin::failed;
+use crate::prepared::Prepared;
+
+/// A container that runs, and how it was made: what enters it is to be no less confined.
+pub struct Container {
+    pid: Pid,
+    pidfd: OwnedFd,
+    /// The signal that asks it to end.
+    pub stop: SignalNumber,
+    spec: Spec,
+    identity: Identity,
+    filter: Option<Profile<'static>>,
+    privilege: Privilege,
+    keyring: Keyring,
+    /// Namespaces that it was given.
+    joined: Namespaces,
+}
+
+impl Container {
+    /// From here on all children of this process are born in the container's pid namespace (setns(2)).
+    pub fn join(prepared: &Prepared<'_>, child: &Child) -> Result<Self, Failure> {
+        let pidfd = child.pidfd.try_clone().map_err(|error| Failure::io("pidfd", &error))?;
+        match sys::clone::join(pidfd.as_fd(), Namespaces::PID) {
+            // It has ended already, and nothing will enter it.
+            Ok(()) | Err(sys::Errno::SRCH) => {}
+            Err(errno) => return Err(failed("enter the container", errno)),
+        }
+        Ok(Self {
+            pid: child.pid,
+            pidfd,
+            stop: prepared.stop,
+            spec: prepared.spec.clone(),
+            identity: prepared.identity.clone(),
+            filter: prepared.filter.clone(),
+            privilege: prepared.privilege(),
+            keyring: filter::keyring(&prepared.options),
+            joined: prepared.joined(),
+        })
+    }
+
+    pub const fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// Kills its first process, and with it all others.
+    pub fn kill(&self) {
+        // It may have ended by itself.
+        let _ = sys::process::pidfd_send_signal(&self.pidfd, sys::process::Signal::KILL);
+    }
+
+    /// Sends a signal to its first process.
+    pub fn signal(&self, signal: SignalNumber) -> Done {
+        sys::signals::send(&self.pidfd, signal.get()).map_err(|errno| match errno {
+            sys::Errno::SRCH => String::from("the container has ended"),
+            errno => format!("signal {}: {}", signal.get(), describe(errno)),
+        })
+    }
+
+    /// Starts a command in it.
+    pub fn start(&self, start: &Start<'_>) -> Result<Started, NotStarted> {
+        let exec = start.exec;
+        let identity = self.identity_of(exec).map_err(not_started)?;
+        let process = self.process(start, &identity)?;
+        let entry = Entry {
+            container: self.pidfd.as_fd(),
+            joined: self.joined,
+            privilege: self.privilege,
+            terminal: exec.pty.as_ref().map(|_| Terminal { replace: Standard::ALL }),
+            filter: self.filter.as_ref(),
+            keyring: self.keyring,
+        };
+        let arena = Arena::new();
+        let compiled = oci::compile_exec(&process, &self.spec, &entry, &arena);
+        let mut steps = compiled.map_err(|error| NotStarted::ours(error.to_string()))?.steps;
+        if let (Some(Step::Execute(program)), Some(_)) = (steps.last_mut(), &exec.argv0) {
+            program.file = &exec.cmd;
+        }
+        // With the rights that it begins with.
+        steps.splice(0..0, exec.nice.map(Step::Nice));
+        give(start, identity.uid)?;
+        let mut starter = Starter::default();
+        let launch = Launch {
+            plan: Plan { steps: &steps },
+            namespaces: Namespaces::NONE,
+            cgroup: start.cgroup,
+            standard: start.standard,
+            others: Others::Keep,
+            memory: Memory::Copied,
+        };
+        match spawn::start(&launch, &mut starter) {
+            Ok(child) => Ok(Started { child, terminal: starter.terminal }),
+            Err(Stopped::Plan(error)) => Err(not_started(error.into())),
+            Err(Stopped::Caller(failure)) => Err(not_started(failure)),
+        }
+    }
+
+    /// Who it runs as: the container's own user, or one of its files as they are by now.
+    fn identity_of(&self, exec: &Exec) -> Result<Identity, Failure> {
+        let mut identity = match &exec.user {
+            None => self.identity.clone(),
+            Some(user) => {
+                let group = user.group.as_ref().map_or_else(String::new, |group| format!(":{group}"));
+                identity::find(&format!("{}{group}", user.user), &merged::root_of(self.pid))?
+            }
+        };
+        if let Some(groups) = &exec.groups {
+            identity.groups = groups.iter().map(|id| id.get()).collect();
+        }
+        Ok(identity)
+    }
+
+    fn process(&self, start: &Start<'_>, identity: &Identity) -> Result<Process, NotStarted> {
+        let exec = start.exec;
+        let own = self.spec.process.clone().unwrap_or_default();
+        let text = |text: &CStr| OsStr::from_bytes(text.to_bytes()).to_os_string();
+        let home = word("HOME=", identity.home.as_bytes());
+        let term =
+            exec.pty.as_ref().and_then(|pty| pty.term.as_ref()).map(|term| word("TERM=", term.to_bytes()));
+        let more = [Some(home), term].map(|word| word.and_then(|word| CString::new(word).ok()));
+        let variables = start.variables([more[0].as_deref(), more[1].as_deref()]);
+        let argv0 = exec.argv0.as_deref().unwrap_or(&exec.cmd);
+        let cwd = match &exec.cwd {
+            None => own.cwd.clone(),
+            Some(cwd) => cwd
+                .to_str()
+                .map_err(|_| NotStarted::ours("exec: the field \"cwd\" is not UTF-8".into()))?
+                .into(),
+        };
+        let mut rlimits = own.rlimits.clone();
+        for limit in &exec.rlimits {
+            let kind = format!("RLIMIT_{}", limit.name.to_ascii_uppercase());
+            let bound = |bound: Option<u64>| bound.unwrap_or(u64::MAX);
+            rlimits.retain(|other| other.kind != kind);
+            rlimits.push(Rlimit { kind, soft: bound(limit.soft), hard: bound(limit.hard) });
+        }
+        Ok(Process {
+            console_size: exec.pty.as_ref().map(|pty| ConsoleSize { height: pty.rows, width: pty.cols }),
+            cwd,
+            env: variables.into_iter().map(text).collect(),
+            args: std::iter::once(argv0).chain(exec.args.iter()).map(text).collect(),
+            rlimits,
+            capabilities: Some(capabilities(&own, exec, identity)?),
+            no_new_privileges: own.no_new_privileges || exec.no_new_privs,
+            oom_score_adj: exec.oom_score_adj,
+            user: oci::spec::User {
+                uid: identity.uid,
+                gid: identity.gid,
+                umask: exec.umask,
+                additional_gids: identity.groups.clone(),
+                ..oci::spec::User::default()
+            },
+            ..Process::default()
+        })
+    }
+}
+
+fn word(name: &str, value: &[u8]) -> Vec<u8> {
+    [name.as_bytes(), value].concat()
+}
+
+/// Root has what the container may have at most, others what they ask for of it. Nothing is inheritable that was not
+/// asked for (CVE-2022-29162).
+fn capabilities(own: &Process, exec: &Exec, identity: &Identity) -> Result<CapabilityNames, NotStarted> {
+    let bounding = own.capabilities.as_ref().map_or_else(Vec::new, |names| names.bounding.clone());
+    for name in &exec.ambient {
+        let asked = Capabilities::named(name);
+        if asked.is_none() || !bounding.iter().any(|other| Capabilities::named(other) == asked) {
+            let text = format!("exec: the field \"ambient\": {name:?} is nothing that the container has");
+            return Err(NotStarted::ours(text));
+        }
+    }
+    let held = if identity.uid == 0 { bounding.clone() } else { exec.ambient.clone() };
+    Ok(CapabilityNames {
+        bounding,
+        effective: held.clone(),
+        permitted: held,
+        inheritable: exec.ambient.clone(),
+        ambient: exec.ambient.clone(),
+    })
+}
+
+/// Gives the command's pipes to its user, so that it can open them once more, as /dev/stdout. What a client has
+/// passed, and the null device, stay whose they are.
+fn give(start: &Start<'_>, uid: u32) -> Result<(), NotStarted> {
+    if uid == 0 || start.exec.output == Output::Descriptors {
+        return Ok(());
+    }
+    for pipe in start.standard.into_iter().flatten() {
+        let is_pipe = fstat(pipe).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Fifo);
+        if is_pipe {
+            fchown(pipe, Some(Uid::from_raw(uid)), None)
+                .map_err(|errno| NotStarted::ours(format!("fchown: {}", describe(errno))))?;
+        }
+    }
+    Ok(())
+}
+
+fn not_started(failure: Failure) -> NotStarted {
+    NotStarted { code: failure.code(), text: failure.to_string() }
+}

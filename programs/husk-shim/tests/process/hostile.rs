@@ -1,0 +1,180 @@
+//! Root file systems and processes that mean harm.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Command;
+
+use husk_client::Exec;
+use instance::Profile;
+use sys::fs::{CWD, Mode, OFlags, StatVfsMountFlags, fstatvfs, openat};
+
+use crate::ground::{Ground, until};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_husk-shim");
+
+#[test]
+fn only_three_descriptors_are_open_inside() {
+    let ground = Ground::new();
+    let shim = ground.run("ls /proc/self/fd; sleep 1000");
+    // The last one is the listing's own.
+    until("it has written", || ground.logged() == "0\n1\n2\n3\n");
+    assert_eq!(shim.shell("ls /proc/1/fd; ls /proc/self/fd"), "0\n1\n2\n0\n1\n2\n3\n");
+}
+
+#[test]
+fn a_working_directory_does_not_lead_out() {
+    let ground = Ground::new();
+    let shim = ground.run("sleep 1000");
+    for number in 3..40 {
+        for path in [format!("/proc/self/fd/{number}"), format!("/proc/1/fd/{number}")] {
+            let done = shim.client().output(&Exec::new("cat").arg("etc/hostname").cwd(&path), b"");
+            assert!(done.is_err(), "{path}: {done:?}");
+        }
+    }
+}
+
+#[test]
+fn accounts_that_are_no_files_are_refused_and_never_waited_for() {
+    let ground = Ground::new();
+    let passwd = ground.root.join("etc/passwd");
+    fs::remove_file(&passwd).unwrap();
+    assert!(Command::new("mkfifo").arg(&passwd).status().unwrap().success());
+    let mut task = ground.task("sleep 1000");
+    task.settings.user = Some("www".into());
+    let failure = ground.start(&task).err().expect("a refusal").to_string();
+    assert!(failure.contains("not a regular file"), "{failure}");
+    let shim = ground.run("sleep 1000");
+    let refused = shim.client().output(&Exec::new("true").user("www"), b"").unwrap_err().to_string();
+    assert!(refused.contains("not a regular file"), "{refused}");
+    // A link is followed within the root alone: the host has a daemon, this container has none.
+    fs::remove_file(&passwd).unwrap();
+    symlink("/../../../../../../etc/passwd.of.the.host", &passwd).unwrap();
+    assert!(Path::new("/etc/passwd").exists());
+    let refused = shim.client().output(&Exec::new("true").user("daemon"), b"").unwrap_err().to_string();
+    assert!(refused.contains("no user \"daemon\""), "{refused}");
+}
+
+#[test]
+fn its_files_do_not_follow_links_out_of_the_root() {
+    let ground = Ground::new();
+    let victim = ground.directory.join("victim");
+    fs::write(&victim, "untouched\n").unwrap();
+    for (number, link) in
+        [victim.clone(), Path::new("../../../../../..").join(victim.strip_prefix("/").unwrap())]
+            .iter()
+            .enumerate()
+    {
+        let path = ground.root.join("etc/resolv.conf");
+        let _ = fs::remove_file(&path);
+        symlink(link, &path).unwrap();
+        let mut task = ground.task("echo written > /etc/resolv.conf; cat /etc/resolv.conf");
+        task.files.resolv_conf = Some("ours\n".into());
+        task.log.as_mut().unwrap().path = ground.directory.join(format!("log-{number}"));
+        // Within the root there is no such file: it is made there, or refused.
+        if let Ok(shim) = ground.start(&task) {
+            shim.wait();
+        }
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "untouched\n", "{}", link.display());
+    }
+}
+
+#[test]
+fn a_dev_that_is_a_link_is_refused() {
+    let ground = Ground::new();
+    let victim = ground.directory.join("victim");
+    fs::create_dir(&victim).unwrap();
+    for (name, target) in [("dev", victim.as_path()), ("dev", Path::new("tmp")), ("proc", Path::new("tmp"))] {
+        let path = ground.root.join(name);
+        fs::remove_dir(&path).unwrap();
+        symlink(target, &path).unwrap();
+        let failure = ground.start(&ground.task("true")).err().expect("a refusal").to_string();
+        assert!(
+            failure.contains("symbolic link") || failure.contains("Too many levels"),
+            "{name}: {failure}"
+        );
+        assert_eq!(fs::read_dir(&victim).unwrap().count(), 0);
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+    }
+}
+
+#[test]
+fn the_program_is_executed_through_a_mount_that_nobody_can_write_to() {
+    let ground = Ground::new();
+    let shim = ground.run("sleep 1000");
+    let pid = shim.child.pid.as_raw_pid();
+    assert_eq!(fs::read_to_string(format!("/proc/{pid}/comm")).unwrap(), "husk-shim\n");
+    // While it runs its file is busy in any case; who holds it could wait until it is not.
+    assert!(is_read_only(pid));
+}
+
+/// Whether the program of a process lies on a read-only mount.
+fn is_read_only(pid: i32) -> bool {
+    let path = format!("/proc/{pid}/exe");
+    let held = openat(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).unwrap();
+    fstatvfs(held).unwrap().f_flag.contains(StatVfsMountFlags::RDONLY)
+}
+
+#[test]
+fn a_starter_that_does_not_protect_the_program_does_no_harm() {
+    let ground = Ground::new();
+    let (task, answer) = (ground.directory.join("task"), ground.directory.join("answer"));
+    fs::write(&task, ground.task("sleep 1000").write().unwrap()).unwrap();
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "exec \"$0\" \"$1\" 3<\"$2\" 4>\"$3\"", PROGRAM]);
+    let mut shim = shell.arg(ground.task("").name.as_str()).args([&task, &answer]).spawn().unwrap();
+    until("it is ready", || fs::read_to_string(&answer).is_ok_and(|line| line.contains("ready")));
+    let is_read_only = is_read_only(shim.id().cast_signed());
+    shim.kill().unwrap();
+    shim.wait().unwrap();
+    assert!(is_read_only);
+}
+
+#[test]
+fn a_script_that_is_run_by_the_program_itself_cannot_change_it() {
+    let before = fs::read(PROGRAM).unwrap();
+    let ground = Ground::new();
+    fs::write(ground.root.join("bin/evil"), "#!/proc/self/exe\n").unwrap();
+    assert!(Command::new("chmod").arg("755").arg(ground.root.join("bin/evil")).status().unwrap().success());
+    // Its container has all rights, and looks for the program in every process.
+    let watch = "while :; do for exe in /proc/[0-9]*/exe; do (echo gone > $exe) 2>/dev/null && echo written $exe; done; done";
+    let mut task = ground.task(watch);
+    task.settings.profile = Profile::Unrestricted;
+    let shim = ground.start(&task).unwrap();
+    let mut client = shim.client();
+    for _ in 0..100 {
+        // It is the shim, which has no task in there, and ends.
+        let output = client.output(&Exec::new("evil"), b"").unwrap();
+        assert_eq!(output.exit.code, 1, "{output:?}");
+        client.output(&Exec::new("true"), b"").unwrap();
+    }
+    assert_eq!(fs::read(PROGRAM).unwrap(), before);
+    let mut task = ground.task("");
+    task.settings.command = vec!["evil".into()];
+    task.runtime = ground.directory.join("run-evil");
+    task.log = None;
+    task.name = instance::InstanceName::new("evil").unwrap();
+    // That is what it becomes, and it ends.
+    let evil = ground.start(&task).unwrap();
+    assert_eq!(spawn::wait(&evil.child).unwrap(), spawn::Exit::Code(0));
+    assert_eq!(fs::read(PROGRAM).unwrap(), before);
+}
+
+#[test]
+fn what_enters_cannot_be_looked_into_on_its_way() {
+    let ground = Ground::new();
+    // Whatever appears: its descriptors, its memory, its program, its root and its working directory.
+    let look = "cd /proc; echo up; while :; do for pid in [0-9]*; do \
+        for what in fd/3 fd/4 fd/5 fd/6 fd/7 fd/8; do \
+        target=$(readlink $pid/$what 2>/dev/null) && case $target in pipe:*|/dev/null|/proc/*|/dev/pts/*) ;; *) echo \"saw $pid $what $target\";; esac; done; \
+        case $(readlink $pid/exe 2>/dev/null) in ''|/bin/busybox) ;; *) echo \"saw $pid exe\";; esac; done; done";
+    let shim = ground.run(look);
+    until("it looks", || ground.logged().contains("up"));
+    let mut client = shim.client();
+    for _ in 0..300 {
+        client.output(&Exec::new("true"), b"").unwrap();
+        client.output(&Exec::new("true").user("www").pty(24, 80, None), b"").unwrap();
+    }
+    assert_eq!(ground.logged(), "up\n");
+}

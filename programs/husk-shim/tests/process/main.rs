@@ -1,0 +1,8 @@
+//! The program, with containers of busybox.
+
+mod attach;
+mod exec;
+mod ground;
+mod hostile;
+mod life;
+mod options;

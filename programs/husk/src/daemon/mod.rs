@@ -1,0 +1,66 @@
+//! The way to the daemon: its socket, and the daemon itself where none listens.
+
+mod connection;
+mod start;
+
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use container::Failure;
+use sys::Errno;
+use sys::fd::OwnedFd;
+use sys::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+use sys::strerror::describe;
+
+use crate::verbs::said::Said;
+pub use connection::{Connection, Read, ended};
+pub use start::{STAGE, become_daemon};
+
+/// Where the daemon listens if nothing else is said.
+const SOCKET: &str = "/run/husk.sock";
+
+/// Connects to the daemon; starts one where none listens, if that is allowed and can be.
+pub fn open(said: &Said) -> Result<Connection, Failure> {
+    let path = said.path("socket").map(Path::to_path_buf);
+    let path = path.or_else(|| std::env::var_os("HUSK_SOCKET").map(PathBuf::from));
+    let path = path.unwrap_or_else(|| PathBuf::from(SOCKET));
+    let none = match reach(&path) {
+        Ok(socket) => return Ok(Connection::new(socket)),
+        Err(none @ (Errno::NOENT | Errno::CONNREFUSED)) => none,
+        Err(errno) => return Err(unreachable(&path, errno)),
+    };
+    let forbidden =
+        said.has("no-daemon") || std::env::var_os("HUSK_NO_DAEMON").is_some_and(|value| value != "0");
+    if forbidden || !sys::privilege::ids().are_root() {
+        return Err(unreachable(&path, none));
+    }
+    let socket = start::start(&path)?;
+    if said.has("verbose") {
+        crate::tell(&format!("started huskd on {}", path.display()));
+    }
+    Ok(Connection::new(socket))
+}
+
+fn unreachable(path: &Path, errno: Errno) -> Failure {
+    let what = format!("{}: {}", path.display(), describe(errno));
+    let hint = match errno {
+        Errno::NOENT | Errno::CONNREFUSED => {
+            "no huskd listens there: start it as root with huskd, or systemctl start huskd"
+        }
+        Errno::ACCESS => "root may connect, and who is in the group husk if there is one",
+        _ => return Failure::ours(what),
+    };
+    Failure::ours(what).hint(Some(hint))
+}
+
+/// Connects to whoever listens.
+fn reach(path: &Path) -> sys::Result<OwnedFd> {
+    let address = SocketAddrUnix::new(path.as_os_str().as_bytes())?;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    loop {
+        match connect(&socket, &address) {
+            Err(Errno::INTR) => {}
+            done => return done.map(|()| socket),
+        }
+    }
+}

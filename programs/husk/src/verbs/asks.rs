@@ -1,0 +1,155 @@
+//! Verbs that are requests and nothing else: what is asked, and what is printed of the answer.
+
+use container::Failure;
+use instance::message::{Files, Form, IfRunning, Request};
+use serde_json::{Map, Value};
+
+use super::said::{Said, milliseconds};
+use super::settings;
+use crate::daemon::{self, Connection};
+
+/// The requests of a verb, in the order in which they are made; none where the verb is more than that.
+pub fn requests(said: &Said) -> Result<Vec<Request>, Failure> {
+    let each = |request: &dyn Fn(instance::InstanceName) -> Request| -> Result<Vec<Request>, Failure> {
+        Ok(said.instances()?.into_iter().map(request).collect())
+    };
+    match said.verb.name {
+        "new" => {
+            let files = if said.has("copy") { Files::Copy } else { Files::Overlay };
+            let settings = Box::new(settings::settings(said)?);
+            Ok(vec![Request::New { name: said.instance(0)?, image: said.image(1)?, files, settings }])
+        }
+        "set" => Ok(vec![Request::Set { name: said.instance(0)?, changes: settings::changes(said)? }]),
+        "stop" => {
+            let grace_ms = said.text("grace").map(|text| milliseconds("grace", text)).transpose()?;
+            each(&|name| Request::Stop { name, grace_ms })
+        }
+        "pause" => each(&|name| Request::Pause { name }),
+        "resume" => each(&|name| Request::Resume { name }),
+        "rm" => {
+            let if_running = if said.has("force") { IfRunning::Stop } else { IfRunning::Refuse };
+            each(&|name| Request::Rm { name, if_running })
+        }
+        "rename" => Ok(vec![Request::Rename { name: said.instance(0)?, to: said.instance(1)? }]),
+        "rmi" => (0..said.words.len()).map(|place| Ok(Request::Rmi { image: said.image(place)? })).collect(),
+        "wait" => each(&|name| Request::Wait { name }),
+        "inspect" => (0..said.words.len())
+            .map(|place| Ok(Request::Inspect { name: said.word(place)?.to_owned() }))
+            .collect(),
+        "commit" => {
+            let form = if said.has("flat") { Form::Flat } else { Form::Changes };
+            Ok(vec![Request::Commit { name: said.instance(0)?, image: said.image(1)?, form }])
+        }
+        "seed" => Ok(vec![Request::Seed { directory: directory(said)?, image: said.image(1)? }]),
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// A directory of the host, whatever the daemon's working directory is.
+fn directory(said: &Said) -> Result<String, Failure> {
+    let word = said.word(0)?;
+    let path = std::path::absolute(word).map_err(|error| Failure::io(word, &error))?;
+    path.into_os_string().into_string().map_err(|_| Failure::usage(format!("{word}: not UTF-8")))
+}
+
+/// Makes the requests. Where one is refused those after it are made all the same, as rm(1) does, and the first
+/// refusal that was not the last is said at once.
+pub fn perform(said: &Said) -> Result<u8, Failure> {
+    let requests = requests(said)?;
+    let mut connection = daemon::open(said)?;
+    let mut failure: Option<Failure> = None;
+    let mut values = Vec::new();
+    for request in requests {
+        match super::ask(&mut connection, &request) {
+            Ok(answer) => take(said, answer, &mut values)?,
+            Err(next) => {
+                if let Some(before) = failure.replace(next) {
+                    crate::tell(&before.to_string());
+                }
+            }
+        }
+    }
+    if said.verb.name == "inspect" && !values.is_empty() {
+        let value = if said.words.len() == 1 { values.remove(0) } else { Value::Array(values) };
+        crate::show(&format!("{value:#}\n"))?;
+    }
+    failure.map_or(Ok(0), Err)
+}
+
+fn take(said: &Said, mut answer: Map<String, Value>, values: &mut Vec<Value>) -> Result<(), Failure> {
+    if let Some(warning) = answer.get("warning").and_then(Value::as_str) {
+        crate::tell(&format!("warning: {}", super::words::plain(warning)));
+    }
+    match said.verb.name {
+        "wait" => {
+            let code = answer.get("code").and_then(Value::as_u64).unwrap_or_default();
+            crate::show(&format!("{code}\n"))?;
+        }
+        "inspect" => values.push(answer.remove("value").unwrap_or_default()),
+        _ => {}
+    }
+    Ok(())
+}
+
+/// All instances that run, by what the daemon lists.
+pub fn running(connection: &mut Connection) -> Result<Vec<instance::message::Summary>, Failure> {
+    let all = super::list::instances(connection)?;
+    Ok(all
+        .into_iter()
+        .filter(|one| matches!(one.state.as_str(), "running" | "paused" | "stopping"))
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::said::tests::said;
+    use super::*;
+
+    #[test]
+    fn each_verb_asks_for_what_was_said() {
+        let golden = [
+            (
+                "new web debian:12",
+                r#"{"type":"new","name":"web","image":"debian:12","files":"overlay","settings":"#,
+            ),
+            (
+                "new --copy web debian",
+                r#"{"type":"new","name":"web","image":"debian","files":"copy","settings":"#,
+            ),
+            ("set web -m 1g", r#"{"type":"set","name":"web","changes":{"memory":"1g"}}"#),
+            ("set web --unset memory", r#"{"type":"set","name":"web","changes":{"memory":null}}"#),
+            ("stop web", r#"{"type":"stop","name":"web","grace_ms":null}"#),
+            (
+                "stop --grace 1s a b",
+                r#"{"type":"stop","name":"a","grace_ms":1000}{"type":"stop","name":"b","grace_ms":1000}"#,
+            ),
+            ("pause web", r#"{"type":"pause","name":"web"}"#),
+            ("resume web", r#"{"type":"resume","name":"web"}"#),
+            ("rm web", r#"{"type":"rm","name":"web","if_running":"refuse"}"#),
+            ("rm -f web", r#"{"type":"rm","name":"web","if_running":"stop"}"#),
+            ("rename web old", r#"{"type":"rename","name":"web","to":"old"}"#),
+            ("rmi a b:1", r#"{"type":"rmi","image":"a"}{"type":"rmi","image":"b:1"}"#),
+            ("wait web", r#"{"type":"wait","name":"web"}"#),
+            (
+                "inspect web debian:12",
+                r#"{"type":"inspect","name":"web"}{"type":"inspect","name":"debian:12"}"#,
+            ),
+            ("commit web mine", r#"{"type":"commit","name":"web","image":"mine","form":"changes"}"#),
+            ("commit --flat web mine", r#"{"type":"commit","name":"web","image":"mine","form":"flat"}"#),
+            ("seed / base", r#"{"type":"seed","directory":"/","image":"base"}"#),
+        ];
+        for (line, expected) in golden {
+            let requests = requests(&said(line).unwrap()).unwrap();
+            let json: String =
+                requests.iter().map(|request| serde_json::to_string(request).unwrap()).collect();
+            assert!(json.starts_with(expected), "{line}: {json}");
+        }
+    }
+
+    #[test]
+    fn wrong_names_are_not_sent() {
+        for line in ["rm ../a", "new a /etc/passwd", "rmi -- -x", "commit a b/c"] {
+            assert!(requests(&said(line).unwrap()).is_err(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! `cp`: files into and out of instances, as a tar archive that the daemon reads or writes.
+
+mod pack;
+mod stream;
+mod unpack;
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use container::Failure;
+use instance::InstanceName;
+use instance::message::Request;
+use sys::fd::{AsFd, OwnedFd};
+use sys::pipe::{PipeFlags, pipe_with};
+use sys::strerror::describe;
+use sys::termios::isatty;
+
+use super::meter::Ends;
+use super::said::Said;
+use super::work::Work;
+use stream::Stream;
+
+/// One side of a copy.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Place {
+    /// A path in an instance.
+    Inside(InstanceName, String),
+    /// A path of the host.
+    Host(PathBuf),
+    /// A tar archive on standard input or output.
+    Archive,
+}
+
+/// `cp`
+pub fn perform(said: &Said) -> Result<u8, Failure> {
+    match (place(said, 0)?, place(said, 1)?) {
+        (Place::Inside(name, path), Place::Archive) => {
+            let stdout = std::io::stdout();
+            if isatty(&stdout) {
+                return Err(Failure::ours(
+                    "cp -: standard output is a terminal, and an archive is nothing to look at",
+                ));
+            }
+            let request = Request::CopyOut { name, path };
+            Work::begin(said, request, &[stdout.as_fd()], Ends::Silently)?.end()?;
+        }
+        (Place::Archive, Place::Inside(name, path)) => {
+            let stdin = std::io::stdin();
+            if isatty(&stdin) {
+                return Err(Failure::ours("cp -: standard input is a terminal, not an archive"));
+            }
+            let request = Request::CopyIn { name, path };
+            Work::begin(said, request, &[stdin.as_fd()], Ends::Silently)?.end()?;
+        }
+        (Place::Inside(name, path), Place::Host(to)) => out(said, name, path, &to)?,
+        (Place::Host(from), Place::Inside(name, path)) => into(said, &from, name, path)?,
+        (Place::Inside(..), Place::Inside(..)) => {
+            let what = "cp: one side is a path of this machine, or -";
+            return Err(Failure::usage(what));
+        }
+        _ => return Err(Failure::usage("cp: one side is NAME:PATH, a path in an instance")),
+    }
+    Ok(0)
+}
+
+/// `NAME:PATH` unless it is written as a path: then a colon is a character like any other.
+fn place(said: &Said, number: usize) -> Result<Place, Failure> {
+    let word = &said.words[number];
+    if word == "-" {
+        return Ok(Place::Archive);
+    }
+    let text = word.to_str().filter(|text| !text.starts_with(['/', '.']));
+    let Some((name, path)) = text.and_then(|text| text.split_once(':')) else {
+        return Ok(Place::Host(word.into()));
+    };
+    let name = InstanceName::new(name).map_err(|error| Failure::usage(error.to_string()))?;
+    let slash = if path.starts_with('/') { "" } else { "/" };
+    Ok(Place::Inside(name, format!("{slash}{path}")))
+}
+
+fn out(said: &Said, name: InstanceName, path: String, to: &Path) -> Result<(), Failure> {
+    let (reader, writer) = pipe()?;
+    let asked = Request::CopyOut { name, path: path.clone() };
+    let mut work = Work::begin(said, asked, &[writer.as_fd()], Ends::Silently)?;
+    // The daemon's end is the only one from here on.
+    drop(writer);
+    let into = unpack::Target::of(to, &path)?;
+    let unpacked = unpack::unpack(Stream::new(&mut work, reader.as_fd()), &into);
+    finish(work, unpacked)
+}
+
+/// What the daemon says counts more than what came of it here.
+fn finish(work: Work, here: Result<(), Failure>) -> Result<(), Failure> {
+    match here {
+        Err(failure) if !work.is_given_up() => {
+            work.give_up();
+            Err(failure)
+        }
+        _ => work.end().map(drop),
+    }
+}
+
+fn into(said: &Said, from: &Path, name: InstanceName, path: String) -> Result<(), Failure> {
+    let own_name = pack::name_of(from)?;
+    let goes_into = path.ends_with('/') || is_directory(said, &name, &path)?;
+    // What is copied, and into which directory, under which name.
+    let (directory, called) = match (goes_into, path.trim_end_matches('/').rsplit_once('/')) {
+        (false, Some((directory, called))) => (directory, called.to_owned()),
+        _ => (path.trim_end_matches('/'), own_name),
+    };
+    let directory = if directory.is_empty() { "/" } else { directory };
+    let (reader, writer) = pipe()?;
+    let request = Request::CopyIn { name, path: directory.into() };
+    let mut work = Work::begin(said, request, &[reader.as_fd()], Ends::Silently)?;
+    drop(reader);
+    let packed = pack::pack(Stream::new(&mut work, writer.as_fd()), from, &called);
+    drop(writer);
+    finish(work, packed)
+}
+
+/// Whether there is a directory at this path of an instance: what comes out of it says so first.
+fn is_directory(said: &Said, name: &InstanceName, path: &str) -> Result<bool, Failure> {
+    let (reader, writer) = pipe()?;
+    let request = Request::CopyOut { name: name.clone(), path: path.into() };
+    let mut work = Work::begin(said, request, &[writer.as_fd()], Ends::Silently)?;
+    drop(writer);
+    let mut head = [0u8; 512];
+    let read = Stream::new(&mut work, reader.as_fd()).read_exact(&mut head);
+    let is_directory = read.is_ok() && unpack::is_directory(&head);
+    drop(reader);
+    match work.is_interrupted() {
+        true => work.end().map(|_| false),
+        false => {
+            work.give_up();
+            Ok(is_directory)
+        }
+    }
+}
+
+fn pipe() -> Result<(OwnedFd, OwnedFd), Failure> {
+    pipe_with(PipeFlags::CLOEXEC).map_err(|errno| Failure::ours(format!("pipe: {}", describe(errno))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::said::tests::said;
+    use super::*;
+
+    #[test]
+    fn a_colon_means_an_instance_unless_it_stands_in_a_path() {
+        let inside = |name: &str, path: &str| Place::Inside(InstanceName::new(name).unwrap(), path.into());
+        let of = |line: &str| {
+            let said = said(line).unwrap();
+            (place(&said, 0).unwrap(), place(&said, 1).unwrap())
+        };
+        assert_eq!(of("cp web:/etc/passwd ."), (inside("web", "/etc/passwd"), Place::Host(".".into())));
+        assert_eq!(of("cp ./a:b web:etc"), (Place::Host("./a:b".into()), inside("web", "/etc")));
+        assert_eq!(of("cp - web:/"), (Place::Archive, inside("web", "/")));
+        assert!(place(&said("cp -- -x:/a b").unwrap(), 0).is_err());
+    }
+}

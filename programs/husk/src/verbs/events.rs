@@ -1,0 +1,54 @@
+//! `events`: what happens, as it happens.
+
+use container::Failure;
+use instance::message::{Answer, Event, Request};
+
+use super::list::{Format, format};
+use super::said::Said;
+use super::{refused, words};
+use crate::daemon::{self, ended};
+
+/// Prints events until the daemon ends.
+pub fn perform(said: &Said) -> Result<u8, Failure> {
+    let format = format(said)?;
+    let mut connection = daemon::open(said)?;
+    connection.send(&Request::Events, &[])?;
+    loop {
+        match connection.next()? {
+            Answer::Event(event) => match format {
+                Format::Table => crate::show(&line(&event))?,
+                Format::Json => {
+                    let text = serde_json::to_string(&event);
+                    crate::show(&(text.map_err(|error| Failure::ours(format!("JSON: {error}")))? + "\n"))?
+                }
+            },
+            Answer::Error(refusal) => return Err(refused(&mut connection, &Request::Events, refusal)),
+            Answer::Ok(_) => return Err(ended()),
+            Answer::Progress(_) => continue,
+        };
+    }
+}
+
+/// `2026-11-30T12:00:00Z exited web (code 1)`
+fn line(event: &Event) -> String {
+    let more = event.more.iter().map(|(name, value)| match value {
+        serde_json::Value::String(text) => format!("{} {}", words::plain(name), words::plain(text)),
+        other => format!("{} {}", words::plain(name), words::plain(&other.to_string())),
+    });
+    let more = more.collect::<Vec<_>>().join(", ");
+    let more = if more.is_empty() { more } else { format!(" ({more})") };
+    let time = words::date(event.time_ns / 1_000_000_000);
+    format!("{time} {} {}{more}\n", words::plain(&event.event), words::plain(&event.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_a_line() {
+        let json = r#"{"time_ns":1709251199000000000,"event":"exited","name":"web","code":1,"text":"a\nb"}"#;
+        let event: Event = serde_json::from_str(json).unwrap();
+        assert_eq!(line(&event), "2024-02-29T23:59:59Z exited web (code 1, text a\\nb)\n");
+    }
+}

@@ -1,0 +1,122 @@
+//! Verbs of instances and images: what is asked of the daemon, and how its answers are shown.
+
+mod archives;
+mod asks;
+mod completion;
+mod copy;
+mod events;
+mod follow;
+mod list;
+mod live;
+mod logs;
+mod meter;
+pub mod near;
+#[cfg(test)]
+mod pages;
+pub mod said;
+mod settings;
+mod stats;
+pub mod table;
+mod table_text;
+mod top;
+mod words;
+mod work;
+
+use container::Failure;
+use instance::message::{Answer, Reason, Refusal, Request, What};
+use serde_json::{Map, Value};
+
+use crate::daemon::Connection;
+use said::Said;
+
+/// Does what was said; the exit code.
+pub fn perform(said: &Said) -> Result<u8, Failure> {
+    match said.verb.name {
+        "import" => archives::import(said),
+        "export" => archives::export(said),
+        "commit" | "seed" => archives::make(said),
+        "cp" => copy::perform(said),
+        "logs" => logs::perform(said),
+        "stats" => stats::perform(said),
+        "top" => top::perform(said),
+        "completion" => completion::perform(said),
+        "events" => events::perform(said),
+        "run" => follow::run(said),
+        "exec" => follow::exec(said),
+        "attach" => follow::attach(said),
+        "ls" | "images" => list::perform(said),
+        _ => asks::perform(said),
+    }
+}
+
+/// Asks, and waits for the answer. How far it is on the way is nobody's concern.
+fn ask(connection: &mut Connection, request: &Request) -> Result<Map<String, Value>, Failure> {
+    connection.send(request, &[])?;
+    loop {
+        match connection.next()? {
+            Answer::Ok(answer) => return Ok(answer),
+            Answer::Error(refusal) => return Err(refused(connection, request, refusal)),
+            Answer::Progress(_) | Answer::Event(_) => {}
+        }
+    }
+}
+
+/// What the daemon says, with what may help: its own hint, else a name that may have been meant, else what to do in
+/// such a case.
+fn refused(connection: &mut Connection, request: &Request, refusal: Refusal) -> Failure {
+    let hint = match (&refusal.code, refusal.hint) {
+        (Reason::NotFound, hint) => {
+            meant(connection, request).or(hint).or_else(|| Some(unknown(request).into()))
+        }
+        (_, Some(hint)) => Some(hint),
+        (Reason::State, None) => match request {
+            Request::Connect { name } | Request::Pause { name } | Request::Stop { name, .. } => {
+                Some(format!("husk run {name}"))
+            }
+            Request::Rm { name, .. } | Request::Rename { name, .. } => Some(format!("husk stop {name}")),
+            _ => Some("husk ls".into()),
+        },
+        (Reason::Exists, None) => {
+            Some("another name, or remove the one that there is: husk rm, husk rmi".into())
+        }
+        (Reason::InUse, None) => Some("husk ls shows what was made from it".into()),
+        (Reason::Busy, None) => Some("wait until the other command is done".into()),
+        (_, None) => None,
+    };
+    Failure::ours(refusal.data).hint(hint).with_code(refusal.exit.unwrap_or(125))
+}
+
+fn unknown(request: &Request) -> &'static str {
+    match request {
+        Request::New { .. } | Request::Rmi { .. } => {
+            "husk images lists what there is, husk import and husk seed make one"
+        }
+        Request::Run { .. } => {
+            "husk ls lists what there is, husk new makes one; a root file system starts with / or ."
+        }
+        _ => "husk ls lists instances, husk images lists images",
+    }
+}
+
+/// A name that is nearly the one that was asked for. What cannot be listed is not known.
+fn meant(connection: &mut Connection, request: &Request) -> Option<String> {
+    let value = serde_json::to_value(request).ok()?;
+    let member = if matches!(request, Request::New { .. } | Request::Rmi { .. }) { "image" } else { "name" };
+    let wanted = value.get(member)?.as_str()?;
+    let mut names = Vec::new();
+    for (what, list) in [(What::Instances, "instances"), (What::Images, "images")] {
+        let is_wanted = match request {
+            Request::New { .. } | Request::Rmi { .. } => what == What::Images,
+            Request::Inspect { .. } | Request::Export { .. } => true,
+            _ => what == What::Instances,
+        };
+        if !is_wanted {
+            continue;
+        }
+        connection.send(&Request::Ls { what }, &[]).ok()?;
+        let Answer::Ok(answer) = connection.next().ok()? else { return None };
+        let listed = answer.get(list)?.as_array()?;
+        names.extend(listed.iter().filter_map(|one| one.get("name")?.as_str().map(String::from)));
+    }
+    near::near(wanted, names.iter().map(String::as_str)).map(|name| format!("did you mean {name}?"))
+}

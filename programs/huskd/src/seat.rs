@@ -1,0 +1,126 @@
+//! One instance in the daemon's memory: its record, and whose turn it is to change it.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use instance::message::{Reason, Refusal};
+use instance::{InstanceName, Record};
+
+use crate::refusal::{no_instance, refuse};
+use crate::wake::Waiters;
+
+/// An instance.
+#[derive(Debug)]
+pub struct Seat {
+    name: InstanceName,
+    record: Mutex<Record>,
+    turn: Mutex<Turn>,
+    free: Condvar,
+    /// Those who wait for its end.
+    pub waiters: Waiters,
+}
+
+#[derive(Debug, Default)]
+struct Turn {
+    is_taken: bool,
+    /// What takes long, while it does.
+    long: Option<&'static str>,
+    /// It is not there any more: removed, or under another name.
+    is_gone: bool,
+}
+
+/// The right to change an instance, as long as it is held.
+#[derive(Debug)]
+pub struct Holder<'s>(&'s Seat);
+
+impl Seat {
+    /// An instance of this name.
+    pub fn new(name: InstanceName, record: Record) -> Self {
+        let (turn, free) = (Mutex::default(), Condvar::new());
+        Self { name, record: Mutex::new(record), turn, free, waiters: Waiters::default() }
+    }
+
+    /// Its name.
+    pub const fn name(&self) -> &InstanceName {
+        &self.name
+    }
+
+    /// Its record as it is now.
+    pub fn record(&self) -> MutexGuard<'_, Record> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn turn(&self) -> MutexGuard<'_, Turn> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for the turn. Where something that takes long has it, there is no waiting.
+    ///
+    /// # Errors
+    /// It is busy, or gone.
+    pub fn take(&self) -> Result<Holder<'_>, Refusal> {
+        let mut turn = self.turn();
+        loop {
+            match (turn.is_gone, turn.long, turn.is_taken) {
+                (true, _, _) => return Err(no_instance(&self.name)),
+                (false, Some(work), _) => {
+                    let text = format!("instance {}: {work} is under way", self.name);
+                    return Err(refuse(Reason::Busy, text));
+                }
+                (false, None, true) => {
+                    turn = self.free.wait(turn).unwrap_or_else(PoisonError::into_inner);
+                }
+                (false, None, false) => {
+                    turn.is_taken = true;
+                    return Ok(Holder(self));
+                }
+            }
+        }
+    }
+
+    /// Waits for the turn however long it takes: for what has happened already. `None` where the instance is gone.
+    pub fn take_at_last(&self) -> Option<Holder<'_>> {
+        let mut turn = self.turn();
+        while turn.is_taken && !turn.is_gone {
+            turn = self.free.wait(turn).unwrap_or_else(PoisonError::into_inner);
+        }
+        if turn.is_gone {
+            return None;
+        }
+        turn.is_taken = true;
+        Some(Holder(self))
+    }
+
+    /// Whether it is gone.
+    pub fn is_gone(&self) -> bool {
+        self.turn().is_gone
+    }
+}
+
+impl Holder<'_> {
+    /// What follows takes long: who waits for the turn is told so.
+    pub fn is_long(&self, work: &'static str) {
+        self.0.turn().long = Some(work);
+        self.0.free.notify_all();
+    }
+
+    /// The instance is not there any more.
+    pub fn is_gone(&self) {
+        self.0.turn().is_gone = true;
+        self.0.free.notify_all();
+        self.0.waiters.wake();
+    }
+
+    /// The instance.
+    pub const fn seat(&self) -> &Seat {
+        self.0
+    }
+}
+
+impl Drop for Holder<'_> {
+    fn drop(&mut self) {
+        let mut turn = self.0.turn();
+        (turn.is_taken, turn.long) = (false, None);
+        drop(turn);
+        self.0.free.notify_all();
+    }
+}

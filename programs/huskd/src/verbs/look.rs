@@ -1,0 +1,86 @@
+//! What only looks.
+
+use std::fs::File;
+use std::path::PathBuf;
+
+use instance::InstanceName;
+use instance::message::{Reason, Refusal, Summary};
+use serde_json::Value;
+
+use crate::client::Done;
+use crate::daemon::Daemon;
+use crate::launch;
+use crate::refusal::{failed_io, refuse};
+use crate::verbs::images;
+
+/// Who serves.
+pub fn ping(daemon: &Daemon) -> Done {
+    Done::silent()
+        .say("version", env!("CARGO_PKG_VERSION"))
+        .say("pid", std::process::id())
+        .say("root", daemon.arguments.root.to_string_lossy().into_owned())
+}
+
+/// All instances, by name.
+pub fn list_instances(daemon: &Daemon) -> Result<Done, Refusal> {
+    let summary = |seat: &std::sync::Arc<crate::seat::Seat>| -> Summary {
+        let record = seat.record();
+        record.summary(seat.name(), launch::effective(&record).command)
+    };
+    let all: Vec<Summary> = daemon.seats().iter().map(summary).collect();
+    let value =
+        serde_json::to_value(all).map_err(|error| refuse(Reason::Failed, format!("instances: {error}")))?;
+    Ok(Done::silent().say("instances", value))
+}
+
+/// All that is known of an instance or an image.
+///
+/// # Errors
+/// There is neither.
+pub fn inspect(daemon: &Daemon, name: &str) -> Result<Done, Refusal> {
+    if let Some(seat) = InstanceName::new(name).ok().and_then(|name| daemon.seat(&name).ok()) {
+        let record = seat.record().clone();
+        let failed = |error: serde_json::Error| refuse(Reason::Failed, format!("instance {name}: {error}"));
+        let mut value = serde_json::to_value(&record).map_err(failed)?;
+        let directory = daemon.store.directory(seat.name());
+        let more: [(&str, Value); 5] = [
+            ("name", seat.name().as_str().into()),
+            (
+                "summary",
+                serde_json::to_value(record.summary(seat.name(), launch::effective(&record).command))
+                    .map_err(failed)?,
+            ),
+            ("directory", directory.to_string_lossy().into()),
+            ("runtime", daemon.runtime(seat.name()).to_string_lossy().into()),
+            ("log", directory.join("log").to_string_lossy().into()),
+        ];
+        if let Value::Object(members) = &mut value {
+            members.extend(more.map(|(key, value)| (key.to_string(), value)));
+        }
+        return Ok(Done::silent().say("kind", "instance").say("value", value));
+    }
+    match images::inspect(daemon, name)? {
+        Some(value) => Ok(Done::silent().say("kind", "image").say("value", value)),
+        None => Err(refuse(Reason::NotFound, format!("{name:?}: no instance and no image has this name"))),
+    }
+}
+
+/// The log of an instance, open for reading.
+///
+/// # Errors
+/// There is none: it has never run.
+pub fn logs(daemon: &Daemon, name: &InstanceName) -> Result<Done, Refusal> {
+    let seat = daemon.seat(name)?;
+    let path = daemon.store.directory(seat.name()).join("log");
+    let file = match File::open(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(refuse(Reason::State, format!("instance {name}: has no log: it has never run")));
+        }
+        file => file.map_err(|error| failed_io(path.display(), &error))?,
+    };
+    let older =
+        (1..daemon.arguments.log_files).map(|number| PathBuf::from(format!("{}.{number}", path.display())));
+    let rotated: Vec<Value> =
+        older.filter(|path| path.exists()).map(|path| path.to_string_lossy().into()).collect();
+    Ok(Done::silent().say("rotated", rotated).pass(file.into()))
+}

@@ -1,0 +1,184 @@
+//! What makes, changes and removes instances.
+
+use std::path::Path;
+use std::sync::{Arc, PoisonError};
+
+use instance::message::{Files, IfRunning, Reason, Refusal};
+use instance::state::{Command, State};
+use instance::{ImageName, InstanceName, Record, Settings, VERSION};
+use serde_json::{Map, Value};
+
+use crate::client::{Client, Done, Peer};
+use crate::daemon::{Daemon, now_ms};
+use crate::effects::{Orders, perform};
+use crate::private::ports;
+use crate::refusal::{not_kept, refuse};
+use crate::seat::Seat;
+use crate::verbs::{images, run};
+
+/// What a new instance is made of.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Of {
+    /// The image.
+    pub image: ImageName,
+    /// What its files are.
+    pub files: Files,
+    /// What it keeps.
+    pub settings: Settings,
+}
+
+/// Makes an instance.
+///
+/// # Errors
+/// There is one of that name; there is no such image; what is wrong with a setting.
+pub fn new(daemon: &Arc<Daemon>, by: Peer, name: &InstanceName, of: &Of) -> Result<Done, Refusal> {
+    check(&of.settings)?;
+    if daemon.seat(name).is_ok() {
+        return Err(crate::refusal::exists(name));
+    }
+    // Held until the record says which layers it has.
+    let _together = daemon.layers.read().unwrap_or_else(PoisonError::into_inner);
+    let image = images::find(daemon, &of.image)?;
+    let record = Record {
+        version: VERSION,
+        image: of.image.clone(),
+        layers: image.layers.iter().map(ToString::to_string).collect(),
+        config: serde_json::to_value(&image.config)
+            .map_err(|error| refuse(Reason::Failed, format!("image {}: {error}", of.image)))?,
+        files: of.files,
+        created: sys::clock::seconds_since_1970(),
+        settings: of.settings.clone(),
+        state: State::new(now_ms()),
+    };
+    let made = daemon.store.create(name, &record, |directory| match of.files {
+        Files::Overlay => ["upper", "work"].iter().try_for_each(|part| make_directory(&directory.join(part))),
+        Files::Copy => images::copy(daemon, &record, &directory.join("rootfs")),
+    });
+    made.map_err(|error| not_kept(name, &error))?;
+    daemon.add(Seat::new(name.clone(), record))?;
+    daemon.events.tell("created", name.as_str(), Some(by), &[("image", of.image.as_str().into())]);
+    Ok(Done::silent())
+}
+
+/// The root of an instance's files, as a container is to see it; nobody else comes by it, since the root of all is
+/// closed.
+fn make_directory(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+    std::fs::DirBuilder::new().mode(0o755).create(path)?;
+    // Whatever the umask is.
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755))
+}
+
+/// Whether a container can be made with these settings, as far as that can be said before.
+fn check(settings: &Settings) -> Result<(), Refusal> {
+    container::settings::options(settings).map_err(|failure| refuse(Reason::Invalid, failure.to_string()))?;
+    let publish = ports(settings)?;
+    if !publish.is_empty() && settings.net != instance::Network::Private {
+        return Err(refuse(Reason::Invalid, "publish: only a private network has ports to publish"));
+    }
+    Ok(())
+}
+
+/// Changes settings.
+///
+/// # Errors
+/// What is wrong with one.
+pub fn set(
+    daemon: &Arc<Daemon>,
+    by: Peer,
+    name: &InstanceName,
+    changes: Map<String, Value>,
+) -> Result<Done, Refusal> {
+    let seat = daemon.seat(name)?;
+    let turn = seat.take()?;
+    let told: Vec<Value> = changes.keys().cloned().map(Value::from).collect();
+    let settings = changed(&seat.record().settings, changes)?;
+    check(&settings)?;
+    let mut orders = Orders { by: Some(by), settings: Some(settings), ..Orders::default() };
+    perform(daemon, &turn, &Command::Set, &mut orders)?;
+    daemon.events.tell("changed", name.as_str(), Some(by), &[("settings", told.into())]);
+    Ok(Done::silent())
+}
+
+/// The members that are there replace those of the settings, `null` clears one.
+fn changed(settings: &Settings, changes: Map<String, Value>) -> Result<Settings, Refusal> {
+    let invalid = |error: serde_json::Error| refuse(Reason::Invalid, format!("settings: {error}"));
+    let Value::Object(mut members) = serde_json::to_value(settings).map_err(invalid)? else {
+        return Err(refuse(Reason::Invalid, "settings: not an object"));
+    };
+    for (name, value) in changes {
+        match value {
+            // A name that no setting has must not pass because it is cleared.
+            Value::Null => {
+                members.remove(&name);
+                let alone = Map::from_iter([(name.clone(), Value::Null)]);
+                if let Err(error) = serde_json::from_value::<Settings>(alone.into())
+                    && error.to_string().starts_with("unknown field")
+                {
+                    return Err(invalid(error));
+                }
+            }
+            value => {
+                members.insert(name, value);
+            }
+        }
+    }
+    serde_json::from_value(members.into()).map_err(invalid)
+}
+
+/// Gives an instance that does not run another name.
+///
+/// # Errors
+/// It runs; there is one of that name.
+pub fn rename(
+    daemon: &Arc<Daemon>,
+    by: Peer,
+    name: &InstanceName,
+    to: InstanceName,
+) -> Result<Done, Refusal> {
+    let seat = daemon.seat(name)?;
+    let turn = seat.take()?;
+    let mut orders = Orders { by: Some(by), name: Some(to.clone()), ..Orders::default() };
+    perform(daemon, &turn, &Command::Rename, &mut orders)?;
+    daemon.events.tell("renamed", name.as_str(), Some(by), &[("to", to.as_str().into())]);
+    Ok(Done::silent())
+}
+
+/// Removes an instance and its files.
+///
+/// # Errors
+/// It runs.
+pub fn remove(
+    daemon: &Arc<Daemon>,
+    client: &Client,
+    name: &InstanceName,
+    if_running: IfRunning,
+) -> Result<Done, Refusal> {
+    let seat = daemon.seat(name)?;
+    {
+        let turn = seat.take()?;
+        let mut orders = Orders { by: Some(client.peer()), ..Orders::default() };
+        perform(daemon, &turn, &Command::Rm(if_running), &mut orders)?;
+    }
+    // One that ran is removed when it has ended; by then it is gone.
+    run::until_stopped(client, &seat)?;
+    Ok(Done::silent())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_replaces_what_it_names_and_null_clears_it() {
+        let settings = Settings { memory: Some("1m".into()), env: vec!["A=1".into()], ..Settings::default() };
+        let change = |text: &str| changed(&settings, serde_json::from_str(text).unwrap());
+        let after = change(r#"{"memory":null,"hostname":"x","net":"none"}"#).unwrap();
+        assert_eq!((after.memory, after.env), (None, vec!["A=1".to_string()]));
+        assert_eq!((after.hostname.as_deref(), after.net), (Some("x"), instance::Network::None));
+        for bad in [r#"{"fly":1}"#, r#"{"fly":null}"#, r#"{"net":"x"}"#, r#"{"env":"A"}"#] {
+            assert_eq!(change(bad).unwrap_err().code, Reason::Invalid, "{bad}");
+        }
+        assert_eq!(change(r#"{"net":null}"#).unwrap().net, instance::Network::Host);
+    }
+}

@@ -1,0 +1,191 @@
+//! What starts, stops and freezes instances, and waits for them.
+
+use std::sync::Arc;
+
+use instance::InstanceName;
+use instance::message::{Others, Reason, Refusal};
+use instance::state::{Command, Exit, Phase};
+use sys::fd::AsFd as _;
+
+use crate::client::{Client, Done, Peer};
+use crate::daemon::Daemon;
+use crate::effects::{Orders, perform};
+use crate::launch::Wanted;
+use crate::refusal::{failed, refuse};
+use crate::seat::Seat;
+use crate::shims;
+
+/// Starts an instance, or resumes it.
+///
+/// # Errors
+/// Why not.
+pub fn run(
+    daemon: &Arc<Daemon>,
+    by: Peer,
+    name: &InstanceName,
+    wanted: Wanted,
+    others: Others,
+) -> Result<Done, Refusal> {
+    let seat = daemon.seat(name)?;
+    put_aside(daemon, by, name, others)?;
+    {
+        let turn = seat.take()?;
+        perform(daemon, &turn, &Command::Run, &mut Orders { by: Some(by), wanted, ..Orders::default() })?;
+    }
+    daemon.leave_console();
+    connected(daemon, &seat)
+}
+
+/// What becomes of the others first.
+fn put_aside(daemon: &Arc<Daemon>, by: Peer, name: &InstanceName, others: Others) -> Result<(), Refusal> {
+    let command = match others {
+        Others::Keep => return Ok(()),
+        Others::Stop => Command::Stop { grace_ms: None },
+        Others::Freeze => Command::Pause,
+    };
+    let others: Vec<Arc<Seat>> = daemon.seats().into_iter().filter(|seat| seat.name() != name).collect();
+    // All are asked before one is waited for.
+    for seat in &others {
+        let turn = seat.take()?;
+        let is_meant = match seat.record().state.phase {
+            Phase::Running { .. } => true,
+            Phase::Paused { .. } | Phase::Restarting { .. } => command != Command::Pause,
+            _ => false,
+        };
+        if is_meant {
+            perform(daemon, &turn, &command, &mut Orders { by: Some(by), ..Orders::default() })?;
+        }
+    }
+    for seat in others {
+        let is_over = || (!matches!(seat.record().state.phase, Phase::Stopping { .. })).then_some(());
+        // Whatever becomes of the client: they have been asked.
+        seat.waiters.wait(None, is_over).map_err(|errno| failed("poll", errno))?;
+    }
+    Ok(())
+}
+
+/// What is answered of an instance that runs: with a connection to its shim.
+fn connected(daemon: &Daemon, seat: &Seat) -> Result<Done, Refusal> {
+    let state = seat.record().state.clone();
+    let Some((_, pid)) = state.alive() else {
+        // It has ended again already. How is in its record, and for who waits.
+        return Ok(Done::silent().say("state", state.word()).say("code", state.exit().map(|exit| exit.code)));
+    };
+    let done = Done::silent().say("pid", pid).say("state", state.word());
+    match shims::connect(&daemon.runtime(seat.name())) {
+        Ok(socket) => Ok(done.pass(socket.into())),
+        // It may have ended in between.
+        Err(_) => Ok(done),
+    }
+}
+
+/// A connection to the shim of an instance that runs.
+///
+/// # Errors
+/// It does not run.
+pub fn connect(daemon: &Daemon, name: &InstanceName) -> Result<Done, Refusal> {
+    let seat = daemon.seat(name)?;
+    let state = seat.record().state.clone();
+    let Some((_, pid)) = state.alive() else {
+        let text = format!("instance {name}: does not run (it is {})", state.word());
+        let hint = Some(format!("husk run {name}"));
+        return Err(Refusal { hint, ..refuse(Reason::State, text) });
+    };
+    let socket = shims::connect(&daemon.runtime(name))?;
+    Ok(Done::silent().say("pid", pid).say("state", state.word()).pass(socket.into()))
+}
+
+/// Stops an instance, and waits until nothing of it runs.
+///
+/// # Errors
+/// It does not run; the client has gone.
+pub fn stop(
+    daemon: &Arc<Daemon>,
+    client: &Client,
+    name: &InstanceName,
+    grace_ms: Option<u64>,
+) -> Result<Done, Refusal> {
+    let seat = daemon.seat(name)?;
+    {
+        let turn = seat.take()?;
+        let mut orders = Orders { by: Some(client.peer()), ..Orders::default() };
+        perform(daemon, &turn, &Command::Stop { grace_ms }, &mut orders)?;
+    }
+    let exit = until_stopped(client, &seat)?;
+    Ok(Done::silent().say("code", exit.map(|exit| exit.code)))
+}
+
+/// Waits until an instance that was asked to stop has stopped, or is gone.
+///
+/// # Errors
+/// The client has gone.
+pub fn until_stopped(client: &Client, seat: &Seat) -> Result<Option<Exit>, Refusal> {
+    let look = || {
+        if seat.is_gone() {
+            return Some(None);
+        }
+        let state = seat.record().state.clone();
+        (state.alive().is_none()).then(|| state.exit().cloned())
+    };
+    waited(seat.waiters.wait(Some(client.as_fd()), look))
+}
+
+fn waited<T>(waited: sys::Result<Option<T>>) -> Result<T, Refusal> {
+    match waited {
+        Ok(Some(answer)) => Ok(answer),
+        Ok(None) => Err(refuse(Reason::Interrupted, "nobody waits any more")),
+        Err(errno) => Err(failed("poll", errno)),
+    }
+}
+
+/// Waits for the end of an instance.
+///
+/// # Errors
+/// It has never run; it is removed; the client has gone.
+pub fn wait(daemon: &Daemon, client: &Client, name: &InstanceName) -> Result<Done, Refusal> {
+    let seat = daemon.seat(name)?;
+    let look = || {
+        if seat.is_gone() {
+            return Some(Err(crate::refusal::no_instance(name)));
+        }
+        match &seat.record().state.phase {
+            Phase::Created => {
+                let text = format!("instance {name}: has never been started");
+                Some(Err(refuse(Reason::State, text)))
+            }
+            Phase::Exited { exit } | Phase::Restarting { exit, .. } => Some(Ok(exit.clone())),
+            _ => None,
+        }
+    };
+    let exit = waited(seat.waiters.wait(Some(client.as_fd()), look))??;
+    let done = Done::silent().say("code", exit.code).say("signal", exit.signal).say("oom", exit.oom);
+    Ok(match exit.reason {
+        Some(reason) => done.say("reason", reason),
+        None => done,
+    })
+}
+
+fn plain(daemon: &Arc<Daemon>, by: Peer, name: &InstanceName, command: &Command) -> Result<Done, Refusal> {
+    let seat = daemon.seat(name)?;
+    let turn = seat.take()?;
+    perform(daemon, &turn, command, &mut Orders { by: Some(by), ..Orders::default() })?;
+    Ok(Done::silent())
+}
+
+/// Freezes an instance.
+///
+/// # Errors
+/// It does not run; the machine cannot.
+pub fn pause(daemon: &Arc<Daemon>, by: Peer, name: &InstanceName) -> Result<Done, Refusal> {
+    plain(daemon, by, name, &Command::Pause)
+}
+
+/// Lets it go on.
+///
+/// # Errors
+/// It is not frozen.
+pub fn resume(daemon: &Arc<Daemon>, by: Peer, name: &InstanceName) -> Result<Done, Refusal> {
+    let done = plain(daemon, by, name, &Command::Resume)?;
+    daemon.leave_console();
+    Ok(done)
+}
