@@ -10,10 +10,8 @@ mod failure;
 
 use sys::Errno;
 use sys::clone::Child;
-use sys::event::{PollFd, PollFlags, poll};
 use sys::fd::{AsFd, OwnedFd};
 use sys::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
-use sys::time::Timespec;
 
 pub use failure::Error;
 pub use plan::{Launch, Memory, Others, Pause, Plan, Report, Step};
@@ -91,7 +89,8 @@ fn follow<C: Caller>(
     let (child, channel) = (started.child, started.channel);
     let stopped = loop {
         if let Some(patience) = patience
-            && !speaks(&channel, patience)
+            // Without poll(2) there is no way but to wait.
+            && channel.wait(patience) == Ok(false)
         {
             let _ = pidfd_send_signal(&child.pidfd, Signal::KILL);
             return Err(Late::Hangs(child, Error::late(patience)));
@@ -116,22 +115,6 @@ fn follow<C: Caller>(
     end(&child);
     Err(Late::Stopped(stopped))
 }
-
-/// Whether a child says something within so many milliseconds.
-fn speaks(channel: &plan::Channel, patience: u32) -> bool {
-    let Ok(socket) = channel.socket() else { return true };
-    let until = sys::clock::monotonic() + u64::from(patience) * 1_000_000;
-    loop {
-        let left = until.saturating_sub(sys::clock::monotonic());
-        let time = Timespec { tv_sec: (left / 1_000_000_000) as i64, tv_nsec: (left % 1_000_000_000) as i64 };
-        match poll(&mut [PollFd::new(&socket, PollFlags::IN)], Some(&time)) {
-            Err(Errno::INTR) => {}
-            // Without poll(2) there is no way but to wait.
-            answer => return answer != Ok(0),
-        }
-    }
-}
-
 /// Kills a child and waits for it.
 pub fn end(child: &Child) {
     // ESRCH: it has ended by itself.
