@@ -125,7 +125,8 @@ impl Container {
             Err(Late::Stopped(Stopped::Plan(error))) => Err(not_started(error.into())),
             Err(Late::Stopped(Stopped::Caller(failure))) => Err(not_started(failure)),
             Err(Late::Hangs(child, error)) => {
-                Err(NotStarted { hangs: Some(child), ..not_started(error.into()) })
+                start.give_up(child);
+                Err(not_started(error.into()))
             }
         }
     }
@@ -232,5 +233,5 @@ fn give(start: &Start<'_>, uid: u32) -> Result<(), NotStarted> {
 }
 
 fn not_started(failure: Failure) -> NotStarted {
-    NotStarted { code: failure.code(), text: failure.to_string(), hangs: None }
+    NotStarted { code: failure.code(), text: failure.to_string() }
 }
