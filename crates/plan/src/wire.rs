@@ -2,14 +2,12 @@
 
 use core::mem::MaybeUninit;
 
-use sys::event::{PollFd, PollFlags, poll};
 use sys::fd::{AsFd, BorrowedFd, OwnedFd};
 use sys::io::{IoSlice, IoSliceMut};
 use sys::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
     SendFlags, recv, recvmsg, send, sendmsg,
 };
-use sys::time::Timespec;
 use sys::{Errno, Result};
 
 use crate::Pause;
@@ -211,7 +209,10 @@ impl Channel {
     ///
     /// # Errors
     /// Those of poll(2).
+    #[cfg(feature = "containers")]
     pub fn wait(&self, milliseconds: u32) -> Result<bool> {
+        use sys::event::{PollFd, PollFlags, poll};
+        use sys::time::Timespec;
         let Way::Socket(socket) = &self.0 else { return Ok(true) };
         let deadline = sys::clock::monotonic() + u64::from(milliseconds) * 1_000_000;
         loop {

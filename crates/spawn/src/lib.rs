@@ -14,6 +14,7 @@ use sys::fd::{AsFd, OwnedFd};
 use sys::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 
 pub use failure::Error;
+use plan::Channel;
 pub use plan::{Launch, Memory, Others, Pause, Plan, Report, Step};
 
 /// Who starts a child: what it does while the child waits.
@@ -45,7 +46,7 @@ pub enum Stopped<E> {
 /// # Errors
 /// [`Stopped`]: the child does not exist any more.
 pub fn start<C: Caller>(launch: &Launch<'_>, caller: &mut C) -> Result<Child, Stopped<C::Error>> {
-    start_within(launch, caller, None)
+    follow(launch, caller, |_| Ok(true))
 }
 
 /// The same, and no report of the child's is waited for longer than so many milliseconds: for one that enters a
@@ -53,16 +54,26 @@ pub fn start<C: Caller>(launch: &Launch<'_>, caller: &mut C) -> Result<Child, St
 ///
 /// # Errors
 /// As [`start`]; [`Error`] says so where the child took too long.
+#[cfg(feature = "containers")]
 pub fn start_within<C: Caller>(
     launch: &Launch<'_>,
     caller: &mut C,
-    milliseconds: Option<u32>,
+    milliseconds: u32,
+) -> Result<Child, Stopped<C::Error>> {
+    follow(launch, caller, |channel| channel.wait(milliseconds))
+}
+
+/// `wait` is asked before each report whether there is one.
+fn follow<C: Caller>(
+    launch: &Launch<'_>,
+    caller: &mut C,
+    wait: impl Fn(&Channel) -> sys::Result<bool>,
 ) -> Result<Child, Stopped<C::Error>> {
     let started = plan::launch(*launch)
         .map_err(|errno| Stopped::Plan(Error::clone(launch.namespaces, launch.cgroup.is_some(), errno)))?;
     let (child, channel) = (started.child, started.channel);
     let stopped = loop {
-        match milliseconds.map_or(Ok(true), |most| channel.wait(most)) {
+        match wait(&channel) {
             Ok(true) => {}
             Ok(false) => break Stopped::Plan(Error::late()),
             Err(errno) => break Stopped::Plan(Error::channel(errno)),

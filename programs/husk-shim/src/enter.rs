@@ -112,7 +112,7 @@ impl Container {
             others: Others::Keep,
             memory: Memory::Copied,
         };
-        match spawn::start_within(&launch, &mut starter, Some(PATIENCE_MS)) {
+        match spawn::start_within(&launch, &mut starter, PATIENCE_MS) {
             Ok(child) => Ok(Started { child, terminal: starter.terminal }),
             Err(Stopped::Plan(error)) => Err(not_started(error.into())),
             Err(Stopped::Caller(failure)) => Err(not_started(failure)),
