@@ -18,4 +18,4 @@ pub mod text;
 pub use name::{ImageName, InstanceName, InvalidName};
 pub use record::{Record, VERSION};
 pub use settings::{Init, Network, Profile, Restart, Settings, Terminal, Writable};
-pub use store::{Remove, Store, StoreError};
+pub use store::{Loaded, Remove, Store, StoreError};
