@@ -138,7 +138,7 @@ fn a_tree_is_removed_whatever_is_in_it_and_what_its_links_lead_to_is_not() {
     }
     std::os::unix::fs::symlink(ground.canary(), tmp.join("t/d1/out")).unwrap();
     fs::hard_link(ground.at.join("store/images").join("../tmp/t/d2/f2"), tmp.join("t/hard")).unwrap();
-    fs::set_permissions(tmp.join("t/d3"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(tmp.join("t/d3"), fs::Permissions::from_mode(0o0)).unwrap();
     let directory = fs::File::open(&tmp).unwrap();
     for name in ["t", "t", "nothing"] {
         image::remove_tree(directory.as_fd(), name.as_bytes()).unwrap();
@@ -159,7 +159,7 @@ fn import_for_the_test_of_kills() {
 
 #[test]
 fn an_import_killed_at_any_time_leaves_the_old_state_or_the_new_one() {
-    let ground = Ground::new();
+    let ground = Ground::on_disk();
     let at = ground.at.join("store");
     ground.import(Tar::new().file("old", "1").finish(), "old", &Limits::default()).unwrap();
     let content = "x".repeat(40_000);
