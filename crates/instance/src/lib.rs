@@ -5,6 +5,7 @@
 //! message, text ──▶ Command ──▶ state::apply ──▶ (State, [Effect]) ──▶ the daemon performs them; Store keeps the State
 //! ```
 
+mod decision;
 pub mod message;
 mod name;
 mod record;
