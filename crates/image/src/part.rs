@@ -32,12 +32,21 @@ pub enum Part {
     File,
 }
 
+/// How often a path is tried: each time something would have to be renamed or mounted in the same microsecond.
+const TRIES: u32 = 1000;
+
 /// A path in a tree: symbolic links are followed beneath the root, `..` ends there.
 fn open(root: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> Result<OwnedFd> {
     let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
     let path = if path.is_empty() { b"." } else { path };
-    fs::openat2(root, path, flags | OFlags::CLOEXEC, Mode::empty(), resolve)
-        .map_err(Error::system("open", shown(path)))
+    let mut tries = 0;
+    loop {
+        match fs::openat2(root, path, flags | OFlags::CLOEXEC, Mode::empty(), resolve) {
+            // `..` cannot be trusted while anything on the machine is renamed or mounted (openat2(2)).
+            Err(Errno::AGAIN) if tries < TRIES => tries += 1,
+            opened => return opened.map_err(Error::system("open", shown(path))),
+        }
+    }
 }
 
 /// The directory that a path is in, and its name there.

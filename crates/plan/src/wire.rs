@@ -199,8 +199,11 @@ impl Channel {
         Self(Way::Note(failure))
     }
 
-    /// The socket; EPIPE where there is none.
-    pub(crate) fn socket(&self) -> Result<BorrowedFd<'_>> {
+    /// The socket, which is readable when there is a report; EPIPE where the report is there already.
+    ///
+    /// # Errors
+    /// EPIPE.
+    pub fn socket(&self) -> Result<BorrowedFd<'_>> {
         match &self.0 {
             Way::Socket(socket) => Ok(socket.as_fd()),
             Way::Note(_) => Err(Errno::PIPE),

@@ -110,13 +110,13 @@ impl Error {
         }
     }
 
-    /// The child has taken too long.
-    pub(crate) fn late() -> Self {
+    /// The child has said nothing for so many milliseconds.
+    pub(crate) fn late(milliseconds: u32) -> Self {
         Self {
-            what: String::from("follow the start of the process"),
-            why: String::from("it has not become its program in time: something holds it up"),
+            what: String::from("start the process"),
+            why: format!("it has not begun within {milliseconds} ms"),
             place: String::new(),
-            hint: None,
+            hint: Some("a file system that it enters may hang: it is killed as soon as that answers"),
             code: OURS,
         }
     }

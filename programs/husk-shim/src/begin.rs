@@ -185,8 +185,7 @@ impl Prepared<'_> {
             allowed_variables: Vec::new(),
             dial: None,
             groups: family.map(Family::below).transpose()?,
-            // They fall to the container's first process.
-            orphans: Orphans::Others,
+            orphans: Orphans::Main,
             journal: None,
             nofile: None,
         };

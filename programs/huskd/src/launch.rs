@@ -10,6 +10,7 @@ use image::Config;
 use instance::message::{self, Files, Reason, Refusal};
 use instance::state::Shim;
 use instance::{Init, InstanceName, Network, Record, Settings};
+use serde_json::Value;
 use sys::fd::AsFd as _;
 use sys::fs::{CWD, FileType, Mode, mknodat};
 
@@ -49,6 +50,16 @@ const LONGEST: usize = 64 * 1024;
 pub fn config_of(record: &Record) -> Config {
     // It was written by us; where it was not, nothing is what it says.
     serde_json::from_value(record.config.clone()).unwrap_or_default()
+}
+
+/// The command that an instance runs: its own, or the image's. Without reading all of the image's configuration, since
+/// a list has it of hundreds.
+pub fn command_of(record: &Record) -> Vec<String> {
+    if !record.settings.command.is_empty() {
+        return record.settings.command.clone();
+    }
+    let words = |name: &str| record.config.get(name).and_then(Value::as_array).into_iter().flatten();
+    words("entrypoint").chain(words("cmd")).filter_map(Value::as_str).map(String::from).collect()
 }
 
 /// The settings, with what the image says where they say nothing.

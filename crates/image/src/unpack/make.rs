@@ -5,9 +5,10 @@ use sys::fd::{AsFd, BorrowedFd, OwnedFd};
 use sys::fs::{self, AtFlags, FileType, Mode, OFlags};
 
 use super::attributes::Origin;
-use super::descent::{make_opaque, times};
+use super::descent::times;
+use super::marks::{is_opaque, is_whiteout, make_opaque};
 use super::path::{Place, components, place};
-use super::{Devices, Target, Unpacking, is_whiteout};
+use super::{Devices, Target, Unpacking};
 use crate::error::{Error, Result, shown};
 use crate::remove_tree;
 use crate::tar::{Entry, Input, Kind, Reader, Segment};
@@ -211,6 +212,9 @@ impl Unpacking<'_> {
     /// A name that is gone: what this layer itself has under it stays, whichever comes first in the archive.
     fn whiteout(&mut self, name: &[u8], path: &[u8]) -> Result<()> {
         let fd = self.descent.parent()?.fd;
+        if is_opaque(fd) {
+            return Ok(()); // Nothing is below that could be hidden.
+        }
         match fs::mknodat(fd, name, FileType::CharacterDevice, Mode::empty(), 0) {
             Err(Errno::EXIST) => {}
             other => return other.map_err(Error::making(path, "make whiteout")),

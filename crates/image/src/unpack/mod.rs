@@ -7,12 +7,14 @@ mod attributes;
 mod budget;
 mod descent;
 mod make;
+mod marks;
 mod path;
 
 use sys::fd::{AsFd, BorrowedFd, OwnedFd};
-use sys::fs::{self, FileType, Mode, OFlags, Stat};
+use sys::fs::{self, Mode, OFlags};
 
 pub(crate) use attributes::keeps_xattr;
+pub(crate) use marks::is_whiteout;
 
 use crate::Limits;
 use crate::error::{Error, Result};
@@ -117,9 +119,4 @@ fn make_root(at: BorrowedFd<'_>, name: &str) -> sys::Result<(OwnedFd, u32)> {
     let lost = !fs::fstat(&root)?.st_mode & 0o777;
     fs::fchmod(&root, Mode::from_raw_mode(0o755))?;
     Ok((root, lost))
-}
-
-/// Whether this is overlayfs' mark that a name is gone: a character device 0:0.
-pub(crate) fn is_whiteout(stat: &Stat) -> bool {
-    FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice && stat.st_rdev == 0
 }

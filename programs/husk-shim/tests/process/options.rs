@@ -169,3 +169,23 @@ fn unrestricted_is_the_hosts_but_for_mounts_processes_and_groups() {
     assert!(!shim.shell("cat /proc/mounts").contains(" /run "));
     assert!(ground.logged().contains("husk"));
 }
+
+#[test]
+fn a_limit_is_kept_or_refused_and_never_ignored() {
+    let ground = Ground::new();
+    let mut task = ground.task("sleep 1000");
+    task.settings.memory = Some("100m".into());
+    match ground.start(&task) {
+        Ok(_) => {
+            let limit = format!("/sys/fs/cgroup/husk/{}/memory.max", task.name);
+            assert_eq!(fs::read_to_string(limit).unwrap(), "104857600\n");
+        }
+        Err(failure) => {
+            assert!(!fs::exists("/sys/fs/cgroup/cgroup.controllers").unwrap(), "{failure}");
+            assert!(failure.to_string().contains("limits need cgroup v2"), "{failure}");
+            let shim = ground.run("sleep 1000");
+            let refused = shim.client().freeze(None).unwrap_err().to_string();
+            assert!(refused.contains("cgroup v2"), "{refused}");
+        }
+    }
+}

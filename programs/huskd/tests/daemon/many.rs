@@ -34,7 +34,7 @@ fn a_list_of_500_instances_takes_20_ms_at_most() {
     }
     times.sort();
     // The best of them: what the machine does beside is not the daemon's. Without optimisation it has more time.
-    let most = if cfg!(debug_assertions) { Duration::from_millis(60) } else { Duration::from_millis(20) };
+    let most = if cfg!(debug_assertions) { Duration::from_millis(100) } else { Duration::from_millis(20) };
     assert!(times[0] <= most, "{times:?}");
 }
 
