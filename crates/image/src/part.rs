@@ -15,7 +15,7 @@ use crate::compression::unpacked;
 use crate::error::{Error, Result, shown};
 use crate::export::Watched;
 use crate::limits::Limits;
-use crate::pack::{Request, Tree, pack, pack_one};
+use crate::pack::{Request, Tree, pack, pack_named, pack_one};
 use crate::progress::{Phase, Progress, Watch};
 use crate::source::{Counted, Patient};
 use crate::stream::flow;
@@ -26,7 +26,7 @@ use crate::warnings::Warnings;
 /// What a path was.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Part {
-    /// A directory: the archive has what is in it.
+    /// A directory: the archive has it and what is in it, all under its own name.
     Directory,
     /// Anything else: the archive has it alone, under its own name.
     File,
@@ -56,6 +56,11 @@ fn split(path: &[u8]) -> Option<(&[u8], &[u8])> {
     (!matches!(name, b"" | b"." | b"..")).then_some((parent, name))
 }
 
+fn without_slashes(path: &[u8]) -> &[u8] {
+    let end = path.iter().rposition(|byte| *byte != b'/').map_or(0, |last| last + 1);
+    &path[..end]
+}
+
 /// Writes what is at `path` in a tree as a plain archive. The last name of the path is not followed where it is a
 /// symbolic link.
 ///
@@ -83,7 +88,13 @@ pub fn export_part(
         }
     }
     let directory = open(root, path, OFlags::RDONLY | OFlags::DIRECTORY)?;
-    pack(directory.as_fd(), &request, &mut blocks, &mut warnings)?;
+    match split(without_slashes(path)) {
+        Some((_, name)) => {
+            pack_named((directory.as_fd(), name), &request, &mut blocks, &mut warnings)?;
+        }
+        // The root, or a path that ends with dots, has no name of its own.
+        None => pack(directory.as_fd(), &request, &mut blocks, &mut warnings)?,
+    }
     Ok((Part::Directory, warnings))
 }
 

@@ -5,6 +5,7 @@
 //! message, text ──▶ Command ──▶ state::apply ──▶ (State, [Effect]) ──▶ the daemon performs them; Store keeps the State
 //! ```
 
+mod decision;
 pub mod message;
 mod name;
 mod record;
@@ -18,4 +19,4 @@ pub mod text;
 pub use name::{ImageName, InstanceName, InvalidName};
 pub use record::{Record, VERSION};
 pub use settings::{Init, Network, Profile, Restart, Settings, Terminal, Writable};
-pub use store::{Remove, Store, StoreError};
+pub use store::{Loaded, Remove, Store, StoreError};

@@ -2,7 +2,8 @@
 //! agree with it. A verb that was interrupted comes to the state before it, or to the one after it.
 
 use crate::Restart;
-use crate::state::{Circumstances, Effect, Found, Freezer, Phase, State, Wish, ended, lost};
+use crate::decision::{ended, lost};
+use crate::state::{Circumstances, Effect, Found, Freezer, Phase, State, Wish};
 
 /// From the state on disk and what was found to the state that it is in.
 pub fn recover(state: &State, with: &Circumstances<'_>, found: &Found) -> (State, Vec<Effect>) {

@@ -48,6 +48,9 @@ impl std::fmt::Display for StoreError {
 
 impl std::error::Error for StoreError {}
 
+/// An instance that is there, and its record where that can be read.
+pub type Loaded = (InstanceName, Result<Record, StoreError>);
+
 /// How a tree of files is removed that may be anything, as deep as it likes.
 pub type Remove = fn(&Path) -> io::Result<()>;
 
@@ -134,7 +137,7 @@ impl Store {
     ///
     /// # Errors
     /// That the directory cannot be read.
-    pub fn load_all(&self) -> Result<Vec<(InstanceName, Result<Record, StoreError>)>, StoreError> {
+    pub fn load_all(&self) -> Result<Vec<Loaded>, StoreError> {
         let directory = self.root.join("instances");
         let failed = |error: &io::Error| StoreError::new("read", &directory, error);
         let mut found = Vec::new();

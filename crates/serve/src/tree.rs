@@ -57,7 +57,9 @@ pub fn members(kin: Kin<'_>, roots: &[Root<'_>]) -> Vec<(usize, Stat)> {
 fn members_by(kin: Kin<'_>, roots: &[Root<'_>], children: Children) -> Vec<(usize, Stat)> {
     let mut members = Vec::new();
     for (number, pid) in Walk::of(kin, roots, Purpose::Look, children).found {
-        members.extend(proc::stat(pid).filter(Stat::is_alive).map(|stat| (number, stat)));
+        if let Some(stat) = proc::stat(pid).filter(Stat::is_alive) {
+            members.push((number, stat));
+        }
     }
     members
 }
@@ -251,7 +253,11 @@ fn reapers(kin: Kin<'_>, orphans: Orphans) -> Vec<i32> {
     let mut reapers = Vec::with_capacity(2);
     match orphans {
         Orphans::Ours => reapers.push(getpid().as_raw_pid()),
-        Orphans::Main => reapers.extend(kin.main.map(Pid::as_raw_pid)),
+        Orphans::Main => {
+            if let Some(main) = kin.main {
+                reapers.push(main.as_raw_pid());
+            }
+        }
         Orphans::Others => {
             let parent = sys::process::getppid().map_or(1, Pid::as_raw_pid);
             reapers.push(parent);

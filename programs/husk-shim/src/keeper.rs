@@ -111,7 +111,7 @@ impl Machine for Keeper {
         let once = Itimerspec { it_interval: zero, it_value: grace };
         timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &once)
             .map_err(|errno| format!("shutdown: {}", sys::strerror::describe(errno)))?;
-        self.container.signal(self.container.stop)?;
+        self.container.signal(self.container.stop())?;
         // What stands still does not hear it.
         self.family
             .as_ref()

@@ -13,6 +13,7 @@ mod keeper;
 mod prepared;
 mod program;
 mod runtime;
+mod stop;
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use instance::Store;
 use instance::message::{Reason, Refusal};
+use instance::{Store, StoreError};
 use sys::fd::{AsFd as _, OwnedFd};
 use sys::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sys::signals::SignalSet;
@@ -39,8 +39,7 @@ pub fn serve(arguments: Arguments) -> Result<(), Refusal> {
     sys::signals::block_too(ends).map_err(|errno| failed("sigprocmask", errno))?;
     let signals = sys::signals::descriptor(ends).map_err(|errno| failed("signalfd", errno))?;
     let alarms = Alarms::new().map_err(|errno| failed("epoll_create", errno))?;
-    let store = Store::open(&arguments.root, remove_tree)
-        .map_err(|error| refuse(Reason::Failed, error.to_string()))?;
+    let store = Store::open(&arguments.root, remove_tree).map_err(|error| not_opened(&error))?;
     let images = image::Store::open(&arguments.root).map_err(|error| verbs::images::refusal(&error))?;
     let (listeners, own) = listeners(&arguments)?;
     let daemon = Arc::new(Daemon::new(arguments, store, images, alarms));
@@ -114,6 +113,13 @@ fn welcome(daemon: &Arc<Daemon>, listener: &UnixListener, clients: &Arc<AtomicUs
         connection::serve(&daemon, socket);
         clients.fetch_sub(1, Ordering::Relaxed);
     });
+}
+
+fn not_opened(error: &StoreError) -> Refusal {
+    // initns keeps a list of its instances in a file of this name.
+    let is_list = error.kind() == std::io::ErrorKind::NotADirectory;
+    let hint = is_list.then(|| "another root; initns' images can be imported into it".into());
+    Refusal { hint, ..refuse(Reason::Failed, error.to_string()) }
 }
 
 /// Where clients connect: what systemd has opened, or the paths of the command line, which are ours to remove.

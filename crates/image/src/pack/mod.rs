@@ -37,14 +37,20 @@ pub(crate) fn pack(
     blocks: &mut dyn Blocks,
     warnings: &mut Warnings,
 ) -> Result<()> {
-    let mut packing = Packing {
-        request,
-        writer: Writer::new(blocks),
-        links: HashMap::new(),
-        warnings,
-        buffer: vec![0; 128 << 10],
-    };
-    packing.walk(root)?;
+    let mut packing = Packing::new(request, blocks, warnings);
+    packing.walk(root, b"")?;
+    packing.writer.finish()
+}
+
+/// The same, where all names begin with that of the tree.
+pub(crate) fn pack_named(
+    (root, name): (BorrowedFd<'_>, &[u8]),
+    request: &Request<'_>,
+    blocks: &mut dyn Blocks,
+    warnings: &mut Warnings,
+) -> Result<()> {
+    let mut packing = Packing::new(request, blocks, warnings);
+    packing.walk(root, &[name, b"/"].concat())?;
     packing.writer.finish()
 }
 
@@ -56,13 +62,7 @@ pub(crate) fn pack_one(
     blocks: &mut dyn Blocks,
     warnings: &mut Warnings,
 ) -> Result<()> {
-    let mut packing = Packing {
-        request,
-        writer: Writer::new(blocks),
-        links: HashMap::new(),
-        warnings,
-        buffer: vec![0; 128 << 10],
-    };
+    let mut packing = Packing::new(request, blocks, warnings);
     packing.leaf(at, name, stat, name)?;
     packing.writer.finish()
 }
@@ -75,4 +75,11 @@ struct Packing<'a> {
     links: HashMap<(u64, u64), Vec<u8>>,
     warnings: &'a mut Warnings,
     buffer: Vec<u8>,
+}
+
+impl<'a> Packing<'a> {
+    fn new(request: &'a Request<'a>, blocks: &'a mut dyn Blocks, warnings: &'a mut Warnings) -> Self {
+        let (links, buffer) = (HashMap::new(), vec![0; 128 << 10]);
+        Self { request, writer: Writer::new(blocks), links, warnings, buffer }
+    }
 }

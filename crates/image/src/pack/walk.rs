@@ -23,11 +23,12 @@ struct Level {
 }
 
 impl Packing<'_> {
-    pub(super) fn walk(&mut self, root: BorrowedFd<'_>) -> Result<()> {
+    /// All names begin with `prefix`, which is empty or ends with a slash.
+    pub(super) fn walk(&mut self, root: BorrowedFd<'_>, prefix: &[u8]) -> Result<()> {
         let fd = root.try_clone_to_owned().map_err(|error| Error::stream("open", "the directory", &error))?;
         let stat = fs::fstat(&fd).map_err(Error::system("stat", "the directory"))?;
-        let mut path = Vec::new();
-        self.directory(fd.as_fd(), &stat, b"./")?;
+        let mut path = prefix.to_vec();
+        self.directory(fd.as_fd(), &stat, if prefix.is_empty() { b"./" } else { prefix })?;
         let mut levels = vec![level(fd, &stat, &path)?];
         while let Some(level) = levels.last_mut() {
             path.truncate(level.length);
@@ -36,7 +37,7 @@ impl Packing<'_> {
                 continue;
             };
             if level.fd.is_none() {
-                level.fd = Some(reopen(root, &path)?);
+                level.fd = Some(reopen(root, path.strip_prefix(prefix).unwrap_or(&path))?);
             }
             let Some(parent) = &level.fd else { continue };
             path.extend_from_slice(&name);

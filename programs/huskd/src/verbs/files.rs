@@ -28,8 +28,8 @@ enum Access {
     Write,
 }
 
-/// Writes what is at a path to the descriptor beside the request, as a tar archive: what is in a directory, or a file
-/// alone; `ok` {part} says which.
+/// Writes what is at a path to the descriptor beside the request, as a tar archive, all of whose names begin with
+/// its own; `ok` {part} says whether it is a `directory` or a `file`.
 ///
 /// # Errors
 /// There is nothing at the path; those of writing; the client has gone.

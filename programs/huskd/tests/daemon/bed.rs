@@ -262,10 +262,8 @@ impl Bed {
         let mut shims: Vec<String> = self.shims().into_iter().map(|(name, _)| name).collect();
         shims.sort();
         assert_eq!(shims, running, "shims and instances:\n{}", self.log());
-        for part in ["root/tmp"] {
-            let left: Vec<_> = fs::read_dir(self.directory.join(part)).unwrap().flatten().collect();
-            assert!(left.is_empty(), "{left:?} is left:\n{}", self.log());
-        }
+        let left: Vec<_> = fs::read_dir(self.directory.join("root/tmp")).unwrap().flatten().collect();
+        assert!(left.is_empty(), "{left:?} is left:\n{}", self.log());
         assert_eq!(mounts_below(&self.directory), Vec::<String>::new());
     }
 }

@@ -144,8 +144,13 @@ fn files_are_copied_out_of_and_into_an_instance_whether_it_runs_or_not() {
         assert_eq!(copy_in(&bed, "web", "/etc", &archive)["type"], "ok");
         let (answer, archive) = copy_out(&bed, "web", "/etc");
         assert_eq!((&answer["type"], &answer["part"]), (&json!("ok"), &json!("directory")));
-        assert_eq!(tar(&["xOf", "sub/file"], &archive), state);
-        assert!(tar(&["xOf", "passwd"], &archive).starts_with("root:"), "what was there stays");
+        assert_eq!(tar(&["xOf", "etc/sub/file"], &archive), state);
+        assert!(tar(&["xOf", "etc/passwd"], &archive).starts_with("root:"), "what was there stays");
+        let (answer, archive) = copy_out(&bed, "web", "/");
+        assert_eq!(
+            (&answer["part"], tar(&["xOf", "etc/sub/file"], &archive)),
+            (&json!("directory"), state.into())
+        );
         let (answer, archive) = copy_out(&bed, "web", "etc/sub/file");
         assert_eq!(answer["part"], "file");
         assert_eq!((tar(&["tf"], &archive), tar(&["xOf"], &archive)), ("file\n".into(), state.into()));
