@@ -67,6 +67,12 @@ impl Container {
         self.pid
     }
 
+    /// Whether a process of the host is in the pid namespace of the first. One in a namespace below it is not.
+    pub fn has(&self, pid: i32) -> bool {
+        let namespace = |pid: i32| std::fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
+        namespace(pid).is_some_and(|one| Some(one) == namespace(self.pid.as_raw_pid()))
+    }
+
     /// Kills its first process, and with it all others.
     pub fn kill(&self) {
         // It may have ended by itself.

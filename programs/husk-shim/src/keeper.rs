@@ -147,6 +147,10 @@ impl Machine for Keeper {
         main.end();
     }
 
+    fn has(&self, pid: i32) -> bool {
+        self.container.has(pid)
+    }
+
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         Some(self.timer.as_fd())
     }
