@@ -101,7 +101,13 @@ impl Children {
     fn of(&self, pid: i32) -> Vec<i32> {
         match self {
             Self::Told => proc::children(pid),
-            Self::Table(table) => table.of(by_pid(pid)).map(|child| child as i32).collect(),
+            Self::Table(table) => {
+                let mut children = Vec::new();
+                for child in table.of(by_pid(pid)) {
+                    children.push(child as i32);
+                }
+                children
+            }
         }
     }
 }
@@ -145,8 +151,10 @@ impl<'w> Walk<'w> {
             }
             walk.found.push((number, pid));
         }
-        for (number, root) in roots.iter().enumerate().filter(|(_, root)| root.mark != 0) {
-            walk.index.insert(by_mark(root.mark), number as u64);
+        for (number, root) in roots.iter().enumerate() {
+            if root.mark != 0 {
+                walk.index.insert(by_mark(root.mark), number as u64);
+            }
         }
         // Those whose parents have ended come last. Who is not there yet falls to the same reaper, behind the others in
         // its list: a look that finds nobody new has missed nobody.
