@@ -155,7 +155,7 @@ fn an_import_that_is_interrupted_leaves_nothing() {
         }
         // Else the client goes, and the daemon notices.
         drop(client);
-        bed.await_rest();
+        bed.await_rest(0);
         bed.check();
         if bed.images().contains(&image) {
             bed.client().done(&json!({"type": "rmi", "image": image}));

