@@ -25,6 +25,8 @@ const PACKAGES: &[Package] = &[
     Package { name: "mmdebstrap", reason: "makes the Debian that runs as an instance" },
     Package { name: "tini", reason: "tini-static, beside which the start of minit is measured" },
     Package { name: "procps", reason: "ps, for tests of minit" },
+    Package { name: "zsh", reason: "reads the completion script that is for it" },
+    Package { name: "fish", reason: "the same" },
     Package { name: "iproute2", reason: "ip, for tests of network" },
     Package { name: "nftables", reason: "nft, by which tests of network read what was made" },
     Package { name: "python3", reason: "a client of another user, for tests of serve" },

@@ -135,6 +135,9 @@ fn configure(lower: &[BorrowedFd<'_>], top: Top<'_>) -> sys::Result<OwnedFd> {
         Top::Changes(Changes { upper, work }) => {
             fsconfig_set_string(fd, "upperdir", name(upper))?;
             fsconfig_set_string(fd, "workdir", name(work))?;
+            // Changes that a layer can say, whatever the kernel's defaults: directories are moved by copying.
+            fsconfig_set_string(fd, "redirect_dir", "off")?;
+            fsconfig_set_string(fd, "metacopy", "off")?;
         }
         Top::Nothing | Top::Frozen(_) => fsconfig_set_flag(fd, "ro")?,
     }

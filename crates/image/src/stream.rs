@@ -4,7 +4,7 @@
 
 use std::io::Read;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::thread;
 
 use sha2::Digest as _;
@@ -19,7 +19,32 @@ const CHUNK: usize = 256 << 10;
 /// Chunks that may be on their way.
 const QUEUE: usize = 16;
 
-type Chunk = Arc<Vec<u8>>;
+type Chunk = Arc<Piece>;
+
+/// Bytes on their way. Whoever is done with them last gives their memory back: taking new memory for each costs
+/// more than filling it.
+#[derive(Default)]
+struct Piece {
+    /// Of one length always, once it is in use.
+    memory: Vec<u8>,
+    length: usize,
+    home: Option<Sender<Vec<u8>>>,
+}
+
+impl Piece {
+    fn bytes(&self) -> &[u8] {
+        &self.memory[..self.length]
+    }
+}
+
+impl Drop for Piece {
+    fn drop(&mut self) {
+        if let Some(home) = &self.home {
+            // At the end of the stream nobody wants it any more.
+            let _ = home.send(std::mem::take(&mut self.memory));
+        }
+    }
+}
 
 /// What a stream was, known when it has ended.
 #[derive(Clone, Copy, Debug)]
@@ -30,40 +55,43 @@ pub(crate) struct Flowed {
 
 /// The begin of a stream: what is put in comes out at the other end.
 pub(crate) struct Outflow {
-    chunk: Vec<u8>,
+    memory: Vec<u8>,
+    length: usize,
+    returned: (Sender<Vec<u8>>, Receiver<Vec<u8>>),
     user: SyncSender<Result<Chunk>>,
     digester: SyncSender<Chunk>,
     gauge: Gauge,
 }
 
 impl Outflow {
+    fn new(user: SyncSender<Result<Chunk>>, digester: SyncSender<Chunk>, gauge: Gauge) -> Self {
+        Self { memory: vec![0; CHUNK], length: 0, returned: channel(), user, digester, gauge }
+    }
+
     /// All that a reader gives.
     pub(crate) fn drain(&mut self, reader: &mut dyn Read) -> Result<()> {
         loop {
-            self.chunk.resize(CHUNK, 0);
-            let mut filled = 0;
-            // Whole chunks even of a pipe: whoever looks at the first one sees the begin of the archive.
-            while filled < CHUNK {
-                match reader.read(&mut self.chunk[filled..]) {
-                    Ok(0) => break,
-                    Ok(count) => filled += count,
-                    Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                    Err(error) => {
-                        self.gauge.go_on()?;
-                        return Err(Error::stream("read", "the archive", &error));
-                    }
+            match reader.read(&mut self.memory[self.length..]) {
+                Ok(0) => return Ok(()),
+                Ok(count) => self.length += count,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.gauge.go_on()?;
+                    return Err(Error::stream("read", "the archive", &error));
                 }
             }
-            self.chunk.truncate(filled);
-            if filled == 0 {
-                return Ok(());
+            // Whole chunks even of a pipe: whoever looks at the first one sees the begin of the archive.
+            if self.length == CHUNK {
+                self.pass()?;
             }
-            self.pass()?;
         }
     }
 
     fn pass(&mut self) -> Result<()> {
-        let chunk = Arc::new(std::mem::take(&mut self.chunk));
+        let fresh = self.returned.1.try_recv().unwrap_or_else(|_| vec![0; CHUNK]);
+        let memory = std::mem::replace(&mut self.memory, fresh);
+        let length = std::mem::take(&mut self.length);
+        let chunk = Arc::new(Piece { memory, length, home: Some(self.returned.0.clone()) });
         self.gauge.go_on()?;
         // Neither end goes away before this one but because of an error, which is theirs to tell.
         self.digester.send(Arc::clone(&chunk)).map_err(|_| Error::Interrupted)?;
@@ -75,13 +103,11 @@ impl Blocks for Outflow {
     fn put(&mut self, mut bytes: &[u8]) -> Result<()> {
         self.gauge.add(bytes.len());
         while !bytes.is_empty() {
-            if self.chunk.capacity() == 0 {
-                self.chunk.reserve_exact(CHUNK);
-            }
-            let count = bytes.len().min(CHUNK - self.chunk.len());
-            self.chunk.extend_from_slice(&bytes[..count]);
+            let count = bytes.len().min(CHUNK - self.length);
+            self.memory[self.length..self.length + count].copy_from_slice(&bytes[..count]);
+            self.length += count;
             bytes = &bytes[count..];
-            if self.chunk.len() == CHUNK {
+            if self.length == CHUNK {
                 self.pass()?;
             }
         }
@@ -112,7 +138,7 @@ impl Intake<'_, '_> {
             match self.receiver.recv_timeout(PATIENCE) {
                 Ok(chunk) => {
                     (self.chunk, self.at) = (chunk?, 0);
-                    self.length += self.chunk.len() as u64;
+                    self.length += self.chunk.length as u64;
                     if self.length > self.limit {
                         let limit = self.limit;
                         return Err(Error::Archive(format!(
@@ -130,12 +156,12 @@ impl Intake<'_, '_> {
 
 impl Input for Intake<'_, '_> {
     fn fill(&mut self) -> Result<&[u8]> {
-        while self.at == self.chunk.len() {
+        while self.at == self.chunk.length {
             if !self.next()? {
                 return Ok(&[]);
             }
         }
-        Ok(&self.chunk[self.at..])
+        Ok(&self.chunk.bytes()[self.at..])
     }
 
     fn consume(&mut self, count: usize) {
@@ -160,7 +186,7 @@ pub(crate) fn flow<T>(
             .name("digest".to_owned())
             .spawn_scoped(scope, move || {
                 let mut hash = sha2::Sha256::new();
-                digested.iter().for_each(|chunk| hash.update(chunk.as_slice()));
+                digested.iter().for_each(|chunk| hash.update(chunk.bytes()));
                 Digest::finish(hash)
             })
             .map_err(error)?;
@@ -168,9 +194,9 @@ pub(crate) fn flow<T>(
         thread::Builder::new()
             .name("stream".to_owned())
             .spawn_scoped(scope, move || {
-                let mut outflow = Outflow { chunk: Vec::new(), user, digester, gauge: making };
+                let mut outflow = Outflow::new(user, digester, making);
                 let made = make(&mut outflow)
-                    .and_then(|()| if outflow.chunk.is_empty() { Ok(()) } else { outflow.pass() });
+                    .and_then(|()| if outflow.length == 0 { Ok(()) } else { outflow.pass() });
                 if let Err(error) = made {
                     // Nobody listens any more only if the other end has an error of its own.
                     let _ = outflow.user.send(Err(error));

@@ -78,7 +78,8 @@ pub fn launch(launch: Launch<'_>) -> Result<Launched> {
     }
     let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
     // Not where the child will put what it passes on.
-    let passes = launch.plan.steps.iter().any(|step| matches!(step, Step::Pass(_)));
+    let passes =
+        cfg!(feature = "containers") && launch.plan.steps.iter().any(|step| matches!(step, Step::Pass(_)));
     let theirs =
         if passes { sys::io::fcntl_dupfd_cloexec(&theirs, 3 + crate::PASSED as i32)? } else { theirs };
     let (ours, theirs) = (Channel::new(ours), Channel::new(theirs));

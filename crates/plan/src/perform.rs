@@ -8,9 +8,11 @@ use sys::clone::InChild;
 use sys::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
 use sys::fs::{Mode, OFlags, ResolveFlags, fstatfs, openat, openat2};
 
+#[cfg(feature = "containers")]
+use crate::PASSED;
 use crate::fault::{Fault, Outcome, at};
 use crate::wire::Channel;
-use crate::{Call, PASSED, Plan, Step};
+use crate::{Call, Plan, Step};
 
 /// The child's state between steps: three descriptors.
 pub struct Performer<'c> {
@@ -202,12 +204,22 @@ impl<'c> Performer<'c> {
         }
         let channel = self.channel.socket().map_or(NONE, |channel| channel.as_raw_fd());
         let program = self.program.as_ref().map_or(NONE, |program| program.as_raw_fd());
+        #[cfg(not(feature = "containers"))]
+        let mut keep = [channel, program];
+        #[cfg(feature = "containers")]
+        let mut keep = self.kept(channel, program);
+        at(Call::Close, self.child.close_all_but(&mut keep))
+    }
+
+    /// What stays open, with what is passed on.
+    #[cfg(feature = "containers")]
+    fn kept(&self, channel: i32, program: i32) -> [i32; 2 + PASSED] {
         let mut keep = [NONE; 2 + PASSED];
         (keep[0], keep[1]) = (channel, program);
         for (passed, keep) in (0..self.passed).zip(&mut keep[2..]) {
             *keep = 3 + i32::from(passed);
         }
-        at(Call::Close, self.child.close_all_but(&mut keep))
+        keep
     }
 
     /// First out of the way: one of them may have a number that another is to get.

@@ -29,6 +29,10 @@ impl Machine for Alone {
         if self.is_paused {
             return Err(NotStarted::ours("exec: the container is paused".to_owned()));
         }
+        if start.exec.tag.as_deref() == Some("hangs") {
+            start.give_up(container::killed().map_err(NotStarted::ours)?);
+            return Err(NotStarted::ours("exec: it has not begun".to_owned()));
+        }
         start.here()
     }
 

@@ -4,6 +4,7 @@ use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::cell::OnceCell;
 
 use plan::Limit;
 use sys::clone::Child;
@@ -26,7 +27,7 @@ use crate::outlet::{Allowance, Outlet};
 use crate::poll::Source;
 use crate::server::Server;
 use crate::session::{Label, Remains, Session, Terms};
-use crate::start::{NotStarted, Start, Started};
+use crate::start::{Hang, NotStarted, Start, Started};
 use crate::terminal::{END_OF_INPUT, Terminal};
 use crate::watcher::Wants;
 
@@ -118,26 +119,29 @@ impl Server {
             let _ = sys::children::set_timer_slack(mark);
         }
         let standard = ends.theirs.each_ref().map(|own| own.as_ref().or(self.null.as_ref()).map(AsFd::as_fd));
-        let started = machine.start(&Start {
+        let start = Start {
             exec,
             standard,
             cgroup: group.as_ref().map(AsFd::as_fd),
             environment: &self.settings.environment,
             ignored: self.ignored,
             nofile: self.nofile(),
-        });
+            hung: OnceCell::new(),
+        };
+        let started = machine.start(&start);
+        let hung = start.hung.into_inner();
         if group.is_none() {
             // 0: as it was. A server is no descendant of its command.
             let _ = sys::children::set_timer_slack(0);
         }
+        if let Some(Hang { child, then }) = hung {
+            then(self, child, exec);
+        }
         let Started { child, terminal } = match started {
             Ok(started) => started,
-            Err(mut error) => {
+            Err(error) => {
                 if let (Some(groups), Some(group)) = (&mut self.groups, group) {
                     groups.remove(group);
-                }
-                if let Some(child) = error.hangs.take() {
-                    self.await_end(child, exec);
                 }
                 return Err(error);
             }
@@ -165,7 +169,7 @@ impl Server {
         session.remains = if exec.id.is_some() || exec.detach { Remains::Kept } else { Remains::Owed };
         (session.slot, session.mark, session.group) = (slot, mark, group);
         if let Some(ours) = terminal {
-            ends.take_terminal(ours, &exec.stdin);
+            ends.take_terminal(*ours, &exec.stdin);
         }
         session.inlet = ends.inlet(&exec.stdin);
         (session.outlets, session.terminal) = (ends.outlets, ends.terminal);
@@ -177,7 +181,7 @@ impl Server {
     }
 
     /// A command that hangs on its way to its program has been killed: it is listed until that has come to something.
-    fn await_end(&mut self, child: Child, exec: &Exec) {
+    pub(crate) fn await_end(&mut self, child: Child, exec: &Exec) {
         let mut session = Session::new(self.new_id(), child, label(exec), Terms::of(exec));
         (session.is_named, session.remains, session.deadline) = (false, Remains::Owed, None);
         session.killed_by = Some("timeout");

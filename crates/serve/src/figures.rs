@@ -1,6 +1,6 @@
 //! `stats`: what the server's own group uses, and what the server has done. What is not known is left out.
 
-use cgroup::{Group, Own, Pressure, Stall, Stats};
+use cgroup::{Own, Pressure, Stall, Stats};
 use wire::json::Object;
 
 use crate::key::Key;
@@ -18,9 +18,12 @@ impl Server {
         message.count("connections", self.connections.len() as u64);
         message.count("execs_started", self.serial).count("api_orphans_reaped", self.reaped);
         let main = self.main.as_ref().and_then(|main| self.sessions.get(main.found));
-        let group = main.and_then(|main| main.group.as_ref());
-        if let Some(stats) = group.map(Group::stats).or_else(|| Some(Own::find()?.stats())) {
-            write(&mut message, &stats);
+        let stats = match main.and_then(|main| main.group.as_ref()) {
+            Some(group) => Some(group.stats()),
+            None => Own::find().map(|own| own.stats()),
+        };
+        if let Some(stats) = &stats {
+            write(&mut message, stats);
         }
         if let Some(log) = main.and_then(|main| main.log.as_ref()) {
             log.stats(&mut message);

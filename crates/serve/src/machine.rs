@@ -93,6 +93,13 @@ pub trait Machine {
     /// Members that `stats` has beside the server's own: `uptime_secs`, `main`, `orphans_reaped` …
     fn stats(&mut self, message: &mut Object<'_>);
 
+    /// Whether a process is one that clients may list and signal by its number. A shim sees those of the host too, and
+    /// answers for its container's alone.
+    fn has(&self, pid: i32) -> bool {
+        let _ = pid;
+        true
+    }
+
     /// A descriptor that the loop watches for the machine; [`Machine::ready`] is called when it is readable.
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         None

@@ -3,7 +3,7 @@
 use alloc::format;
 
 use sys::strerror::describe;
-use wire::{ExecId, Output, Quoted, Request, Resize, answer};
+use wire::{ExecId, Output, Quoted, Request, Resize, Target, answer};
 
 use crate::connection::Framing;
 use crate::key::Key;
@@ -36,7 +36,7 @@ impl Server {
     pub(crate) fn answer(&mut self, key: Key, request: Request, machine: &mut dyn Machine) {
         let is_base = match &request {
             Request::Ping | Request::ListProcesses => true,
-            Request::Kill(kill) => matches!(kill.target, wire::Target::Pid(_)),
+            Request::Kill(kill) => matches!(kill.target, Target::Pid(_)),
             Request::Exec(exec) => !exec.extended,
             _ => false,
         };
@@ -54,11 +54,17 @@ impl Server {
                 self.settings.version = version;
             }
             Request::ListProcesses => {
-                let processes = crate::processes::list();
+                let mut processes = crate::processes::list();
+                processes.retain(|process| machine.has(process.pid));
                 self.say(key, |out| answer::processes(out, &processes));
             }
             Request::Kill(kill) => {
-                let result = self.kill(&kill);
+                let result = match kill.target {
+                    Target::Pid(pid) if !machine.has(pid) => {
+                        Err(format!("kill {pid}: {}", describe(sys::Errno::SRCH)))
+                    }
+                    _ => self.kill(&kill),
+                };
                 self.say(key, |out| answer::kill_result(out, result.as_ref().err().map(|why| why.as_str())));
             }
             Request::Exec(exec) => return self.exec(key, *exec, machine),

@@ -1,6 +1,5 @@
 //! What is done for all commands of a round together: to know a tree is a walk, and one walk serves any number of them.
 
-use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::key::Key;
@@ -65,16 +64,17 @@ impl Server {
         if matter.is_empty() {
             return;
         }
-        let mut left = vec![0; matter.len()];
         for (number, _) in tree::members(kin!(self), &self.roots(&matter)) {
-            left[number] += 1;
-        }
-        for (found, left) in matter.into_iter().zip(left) {
-            let Some(session) = self.sessions.get_mut(found) else { continue };
-            if let Some(exit) = &mut session.exit {
-                exit.left = left;
+            let session = self.sessions.get_mut(matter[number]);
+            if let Some(exit) = session.and_then(|session| session.exit.as_mut()) {
+                exit.left += 1;
             }
-            if left == 0 && session.group.is_none() {
+        }
+        for found in matter {
+            if let Some(session) = self.sessions.get_mut(found)
+                && session.group.is_none()
+                && session.exit.as_ref().is_some_and(|exit| exit.left == 0)
+            {
                 session.kill_at = None;
             }
         }
@@ -93,17 +93,17 @@ impl Server {
         if self.asked.is_empty() && self.doomed.is_empty() {
             return false;
         }
-        let mut asked = core::mem::take(&mut self.asked);
-        asked.retain(|found| match self.sessions.get_mut(*found) {
-            Some(session) if session.terms.kill_signal.get() == SIGKILL => {
-                // There is nothing that comes after it.
-                session.kill_at = None;
-                session.is_doomed = true;
-                self.doomed.push(*found);
-                false
+        let mut asked = Vec::new();
+        for found in core::mem::take(&mut self.asked) {
+            let Some(session) = self.sessions.get_mut(found) else { continue };
+            if session.terms.kill_signal.get() != SIGKILL {
+                asked.push(found);
+                continue;
             }
-            other => other.is_some(),
-        });
+            // There is nothing that comes after it.
+            session.kill_at = None;
+            self.doom(found);
+        }
         if !asked.is_empty() {
             for (number, member) in tree::members(kin!(self), &self.roots(&asked)) {
                 if let Some(session) = self.sessions.get(asked[number]) {
@@ -112,8 +112,12 @@ impl Server {
             }
         }
         let doomed = core::mem::take(&mut self.doomed);
-        let mut walked = doomed.clone();
-        walked.retain(|found| self.sessions.get(*found).is_some_and(|session| !session.kill_group()));
+        let mut walked = Vec::new();
+        for found in &doomed {
+            if self.sessions.get(*found).is_some_and(|session| !session.kill_group()) {
+                walked.push(*found);
+            }
+        }
         if !walked.is_empty() {
             tree::kill(kin!(self), &self.roots(&walked));
         }
@@ -129,7 +133,12 @@ impl Server {
 
     /// What tells the trees of these sessions, all of which there are.
     fn roots(&self, found: &[Key]) -> Vec<Root<'_>> {
-        let sessions = found.iter().filter_map(|found| self.sessions.get(*found));
-        sessions.map(|session| session.root(kin!(self))).collect()
+        let mut roots = Vec::with_capacity(found.len());
+        for found in found {
+            if let Some(session) = self.sessions.get(*found) {
+                roots.push(session.root(kin!(self)));
+            }
+        }
+        roots
     }
 }

@@ -1,9 +1,11 @@
 //! From an exec request to a running child: everything is decided here, before the clone.
 
+use alloc::boxed::Box;
 use alloc::ffi::CString;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::cell::OnceCell;
 use core::ffi::CStr;
 
 use plan::{Execute, Limit};
@@ -19,23 +21,30 @@ use sys::strerror::describe;
 use wire::{EnvironmentMode, Exec, Pty, Quoted, ResourceLimit, Words};
 
 use crate::accounts::{self, Account};
+use crate::server::Server;
 
 /// Why a command was not started: in words, and as a shell's code.
-#[derive(Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NotStarted {
     /// For the client.
     pub text: String,
     /// 127 for a program that was not found, 126 for one that cannot be executed, 125 for all else.
     pub code: u8,
-    /// A child that hangs on its way to its program, and has been sent SIGKILL: the server waits for its end.
-    pub hangs: Option<Child>,
+}
+
+/// A child that hangs on its way to its program.
+#[derive(Debug)]
+pub(crate) struct Hang {
+    pub child: Child,
+    /// What is done about it. By reference, so that a program in which none hangs does not have the code.
+    pub then: fn(&mut Server, Child, &Exec),
 }
 
 impl NotStarted {
     /// Something of the server's, not of the command's.
     #[must_use]
     pub const fn ours(text: String) -> Self {
-        Self { text, code: 125, hangs: None }
+        Self { text, code: 125 }
     }
 }
 
@@ -57,6 +66,7 @@ pub struct Start<'s> {
     pub ignored: SignalSet,
     /// The limit on descriptors, where it is not the server's own.
     pub nofile: Option<Limit>,
+    pub(crate) hung: OnceCell<Hang>,
 }
 
 /// A command that runs.
@@ -64,7 +74,7 @@ pub struct Start<'s> {
 pub struct Started {
     pub(crate) child: Child,
     /// Our ends of a terminal that it has opened for itself.
-    pub(crate) terminal: Option<[OwnedFd; 3]>,
+    pub(crate) terminal: Option<Box<[OwnedFd; 3]>>,
 }
 
 impl From<Child> for Started {
@@ -81,7 +91,7 @@ impl Started {
     /// Those of ioctl(2) and fcntl(2) in words; the child has been ended then.
     pub fn on_terminal(child: Child, master: OwnedFd, size: &Pty) -> Outcome<Self> {
         match crate::terminal::ours(master, size) {
-            Ok(ours) => Ok(Self { child, terminal: Some(ours) }),
+            Ok(ours) => Ok(Self { child, terminal: Some(Box::new(ours)) }),
             Err(errno) => {
                 spawn::end(&child);
                 Err(NotStarted::ours(format!("take the command's terminal: {}", describe(errno))))
@@ -97,6 +107,13 @@ impl<'s> Start<'s> {
     /// Why it was not started.
     pub fn here(&self) -> Outcome<Started> {
         start(self).map(Started::from)
+    }
+
+    /// Hands over a child that hangs on its way to its program, and has been sent SIGKILL: the server waits for its end,
+    /// and lists it until then.
+    pub fn give_up(&self, child: Child) {
+        // There is one for each start.
+        let _ = self.hung.set(Hang { child, then: Server::await_end });
     }
 
     /// The environment: the request's variables; then `more`, such as HOME of a user or TERM; then, unless the request
@@ -159,7 +176,7 @@ fn start(start: &Start<'_>) -> Outcome<Child> {
         memory: Memory::Borrowed,
     };
     spawn::start(&launch, &mut NoPauses).map_err(|stopped| match stopped {
-        Stopped::Plan(error) => NotStarted { text: error.to_string(), code: error.code(), hangs: None },
+        Stopped::Plan(error) => NotStarted { text: error.to_string(), code: error.code() },
         Stopped::Caller(never) => match never {},
     })
 }
@@ -249,7 +266,6 @@ fn find(exec: &Exec, path: Option<&[u8]>) -> Outcome<CString> {
         Some(file) => NotStarted {
             text: format!("{}: {} is not executable", Quoted(&shown), file.to_string_lossy()),
             code: 126,
-            hangs: None,
         },
         None => NotStarted {
             text: format!(
@@ -258,7 +274,6 @@ fn find(exec: &Exec, path: Option<&[u8]>) -> Outcome<CString> {
                 String::from_utf8_lossy(path)
             ),
             code: 127,
-            hangs: None,
         },
     })
 }

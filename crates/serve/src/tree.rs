@@ -57,7 +57,9 @@ pub fn members(kin: Kin<'_>, roots: &[Root<'_>]) -> Vec<(usize, Stat)> {
 fn members_by(kin: Kin<'_>, roots: &[Root<'_>], children: Children) -> Vec<(usize, Stat)> {
     let mut members = Vec::new();
     for (number, pid) in Walk::of(kin, roots, Purpose::Look, children).found {
-        members.extend(proc::stat(pid).filter(Stat::is_alive).map(|stat| (number, stat)));
+        if let Some(stat) = proc::stat(pid).filter(Stat::is_alive) {
+            members.push((number, stat));
+        }
     }
     members
 }
@@ -99,7 +101,13 @@ impl Children {
     fn of(&self, pid: i32) -> Vec<i32> {
         match self {
             Self::Told => proc::children(pid),
-            Self::Table(table) => table.of(by_pid(pid)).map(|child| child as i32).collect(),
+            Self::Table(table) => {
+                let mut children = Vec::new();
+                for child in table.of(by_pid(pid)) {
+                    children.push(child as i32);
+                }
+                children
+            }
         }
     }
 }
@@ -143,8 +151,10 @@ impl<'w> Walk<'w> {
             }
             walk.found.push((number, pid));
         }
-        for (number, root) in roots.iter().enumerate().filter(|(_, root)| root.mark != 0) {
-            walk.index.insert(by_mark(root.mark), number as u64);
+        for (number, root) in roots.iter().enumerate() {
+            if root.mark != 0 {
+                walk.index.insert(by_mark(root.mark), number as u64);
+            }
         }
         // Those whose parents have ended come last. Who is not there yet falls to the same reaper, behind the others in
         // its list: a look that finds nobody new has missed nobody.
@@ -251,7 +261,11 @@ fn reapers(kin: Kin<'_>, orphans: Orphans) -> Vec<i32> {
     let mut reapers = Vec::with_capacity(2);
     match orphans {
         Orphans::Ours => reapers.push(getpid().as_raw_pid()),
-        Orphans::Main => reapers.extend(kin.main.map(Pid::as_raw_pid)),
+        Orphans::Main => {
+            if let Some(main) = kin.main {
+                reapers.push(main.as_raw_pid());
+            }
+        }
         Orphans::Others => {
             let parent = sys::process::getppid().map_or(1, Pid::as_raw_pid);
             reapers.push(parent);

@@ -256,6 +256,17 @@ fn a_machine_may_refuse_to_start_anything() {
 }
 
 #[test]
+fn a_command_that_hangs_in_its_start_is_refused_and_reaped_when_it_ends() {
+    let ground = Ground::of_main("read line", &[("SERVE_JOIN", "1")]);
+    let refused = ground.ask_one(&script_with(":", &json!({"events": true, "id": "h", "tag": "hangs"})));
+    assert_eq!(refused["data"], "exec: it has not begun");
+    // The main command alone: in the pid namespace a process that nobody waits for would keep it from ending.
+    wait_until("it is reaped", || ground.children().len() == 1);
+    let execs = ground.ask_one(&json!({"type": "list"}))["execs"].clone();
+    assert_eq!(execs.as_array().unwrap().len(), 1, "nothing is kept of it: {execs}");
+}
+
+#[test]
 fn a_request_with_the_id_of_the_main_command_follows_it() {
     let ground = Ground::of_main("echo here; read line", &[]);
     wait_until("it is up", || logged(&log(&ground), "stdout") == "here\n");

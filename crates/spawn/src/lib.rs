@@ -15,6 +15,8 @@ use sys::fd::{AsFd, OwnedFd};
 use sys::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 use sys::time::Timespec;
 
+use plan::Channel;
+
 pub use failure::Error;
 pub use plan::{Launch, Memory, Others, Pause, Plan, Report, Step};
 
@@ -47,13 +49,7 @@ pub enum Stopped<E> {
 /// # Errors
 /// [`Stopped`]: the child does not exist any more.
 pub fn start<C: Caller>(launch: &Launch<'_>, caller: &mut C) -> Result<Child, Stopped<C::Error>> {
-    follow(launch, caller, None).map_err(|late| match late {
-        Late::Stopped(stopped) => stopped,
-        Late::Hangs(child, error) => {
-            end(&child);
-            Stopped::Plan(error)
-        }
-    })
+    follow(launch, caller, |_| true).map(|(child, _)| child)
 }
 
 /// What a start came to that was not waited for without end.
@@ -77,24 +73,35 @@ pub fn start_within<C: Caller>(
     caller: &mut C,
     milliseconds: u32,
 ) -> Result<Child, Late<C::Error>> {
-    follow(launch, caller, Some(milliseconds))
+    match follow(launch, caller, |channel| speaks(channel, milliseconds)).map_err(Late::Stopped)? {
+        (child, Stage::Program) => Ok(child),
+        (child, Stage::Plan) => {
+            let _ = pidfd_send_signal(&child.pidfd, Signal::KILL);
+            Err(Late::Hangs(child, Error::late(milliseconds)))
+        }
+    }
 }
 
+/// How far a child has come.
+enum Stage {
+    /// It is on its way.
+    Plan,
+    /// It is its program.
+    Program,
+}
+
+/// Launches a plan and follows it as long as `speaks` says that there is, or will be, something to hear.
 fn follow<C: Caller>(
     launch: &Launch<'_>,
     caller: &mut C,
-    patience: Option<u32>,
-) -> Result<Child, Late<C::Error>> {
-    let started = plan::launch(*launch).map_err(|errno| {
-        Late::Stopped(Stopped::Plan(Error::clone(launch.namespaces, launch.cgroup.is_some(), errno)))
-    })?;
+    speaks: impl Fn(&Channel) -> bool,
+) -> Result<(Child, Stage), Stopped<C::Error>> {
+    let started = plan::launch(*launch)
+        .map_err(|errno| Stopped::Plan(Error::clone(launch.namespaces, launch.cgroup.is_some(), errno)))?;
     let (child, channel) = (started.child, started.channel);
     let stopped = loop {
-        if let Some(patience) = patience
-            && !speaks(&channel, patience)
-        {
-            let _ = pidfd_send_signal(&child.pidfd, Signal::KILL);
-            return Err(Late::Hangs(child, Error::late(patience)));
+        if !speaks(&channel) {
+            return Ok((child, Stage::Plan));
         }
         match channel.receive() {
             Ok(Report::Terminal(master)) => caller.terminal(master),
@@ -106,7 +113,7 @@ fn follow<C: Caller>(
                 },
                 Err(error) => break Stopped::Caller(error),
             },
-            Ok(Report::Closed) => return Ok(child),
+            Ok(Report::Closed) => return Ok((child, Stage::Program)),
             Ok(Report::Failed(failure)) => {
                 break Stopped::Plan(Error::step(&launch.plan, failure));
             }
@@ -114,11 +121,11 @@ fn follow<C: Caller>(
         }
     };
     end(&child);
-    Err(Late::Stopped(stopped))
+    Err(stopped)
 }
 
 /// Whether a child says something within so many milliseconds.
-fn speaks(channel: &plan::Channel, patience: u32) -> bool {
+fn speaks(channel: &Channel, patience: u32) -> bool {
     let Ok(socket) = channel.socket() else { return true };
     let until = sys::clock::monotonic() + u64::from(patience) * 1_000_000;
     loop {

@@ -15,7 +15,7 @@ use sys::fd::{AsFd, BorrowedFd, OwnedFd};
 use sys::fs::{Uid, fchown};
 use sys::pipe::{PipeFlags, pipe_with};
 use sys::strerror::describe;
-use wire::{ExecId, Words};
+use wire::{ExecId, SignalNumber, Words};
 
 use crate::enter::Container;
 use crate::keeper::Keeper;
@@ -158,7 +158,7 @@ impl Prepared<'_> {
             user: self.options.user.clone().unwrap_or_else(|| "root".into()),
             started_at: sys::clock::seconds_since_1970(),
             replay_bytes: self.task.replay_bytes,
-            kill_signal: self.stop,
+            kill_signal: self.stop.unwrap_or(SignalNumber::TERM),
             group,
             log,
         };

@@ -30,8 +30,8 @@ const PATIENCE: u32 = 5_000;
 pub struct Container {
     pid: Pid,
     pidfd: OwnedFd,
-    /// The signal that asks it to end.
-    pub stop: SignalNumber,
+    /// The signal that asks it to end, where somebody has said which.
+    stop: Option<SignalNumber>,
     spec: Spec,
     identity: Identity,
     filter: Option<Profile<'static>>,
@@ -67,10 +67,21 @@ impl Container {
         self.pid
     }
 
+    /// Whether a process of the host is in the pid namespace of the first. One in a namespace below it is not.
+    pub fn has(&self, pid: i32) -> bool {
+        let namespace = |pid: i32| std::fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
+        namespace(pid).is_some_and(|one| Some(one) == namespace(self.pid.as_raw_pid()))
+    }
+
     /// Kills its first process, and with it all others.
     pub fn kill(&self) {
         // It may have ended by itself.
         let _ = sys::process::pidfd_send_signal(&self.pidfd, sys::process::Signal::KILL);
+    }
+
+    /// The signal that asks it to end: what its settings or its image say; else what its first process takes for that.
+    pub fn stop(&self) -> SignalNumber {
+        self.stop.unwrap_or_else(|| crate::stop::of(self.pid))
     }
 
     /// Sends a signal to its first process.
@@ -120,7 +131,8 @@ impl Container {
             Err(Late::Stopped(Stopped::Plan(error))) => Err(not_started(error.into())),
             Err(Late::Stopped(Stopped::Caller(failure))) => Err(not_started(failure)),
             Err(Late::Hangs(child, error)) => {
-                Err(NotStarted { hangs: Some(child), ..not_started(error.into()) })
+                start.give_up(child);
+                Err(not_started(error.into()))
             }
         }
     }
@@ -227,5 +239,5 @@ fn give(start: &Start<'_>, uid: u32) -> Result<(), NotStarted> {
 }
 
 fn not_started(failure: Failure) -> NotStarted {
-    NotStarted { code: failure.code(), text: failure.to_string(), hangs: None }
+    NotStarted { code: failure.code(), text: failure.to_string() }
 }

@@ -111,7 +111,7 @@ impl Machine for Keeper {
         let once = Itimerspec { it_interval: zero, it_value: grace };
         timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &once)
             .map_err(|errno| format!("shutdown: {}", sys::strerror::describe(errno)))?;
-        self.container.signal(self.container.stop)?;
+        self.container.signal(self.container.stop())?;
         // What stands still does not hear it.
         self.family
             .as_ref()
@@ -145,6 +145,10 @@ impl Machine for Keeper {
         let state = if self.is_frozen() { "frozen" } else { "running" };
         main.text("state", state).integer("pid", self.container.pid().as_raw_pid().into());
         main.end();
+    }
+
+    fn has(&self, pid: i32) -> bool {
+        self.container.has(pid)
     }
 
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {

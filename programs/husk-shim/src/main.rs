@@ -13,6 +13,7 @@ mod keeper;
 mod prepared;
 mod program;
 mod runtime;
+mod stop;
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -69,7 +70,7 @@ fn start(inherited: Inherited) -> u8 {
 fn apart() -> Result<(), Failure> {
     let failed = |what: &str, errno| Failure::ours(format!("{what}: {}", describe(errno)));
     match sys::process::setsid() {
-        // It leads a process group already, which a session of its own would be as well.
+        // It leads a group already: of a session of its own, where `container::shim` has started it.
         Ok(_) | Err(sys::Errno::PERM) => {}
         Err(errno) => return Err(failed("setsid", errno)),
     }

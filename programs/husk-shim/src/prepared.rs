@@ -30,12 +30,9 @@ pub struct Prepared<'t> {
     pub filter: Option<Filter<'static>>,
     /// A program of the host that runs in place of its command.
     pub init: Option<&'t Path>,
-    /// The signal that asks it to end.
-    pub stop: SignalNumber,
+    /// The signal that asks it to end, where somebody has said which.
+    pub stop: Option<SignalNumber>,
 }
-
-/// What a container's end is asked for by, where nobody says otherwise.
-const SIGTERM: u64 = 15;
 
 impl<'t> Prepared<'t> {
     /// `files` are mounts beside those that its settings ask for.
@@ -61,14 +58,11 @@ impl<'t> Prepared<'t> {
                 return Err(Failure::ours("init minit: the task does not say where it is"));
             }
         };
-        let stop = match task.settings.stop_signal.as_deref() {
-            None => SignalNumber::new(SIGTERM),
-            Some(text) => SignalNumber::parse(text),
+        let parse = |text: &String| {
+            let unknown = || Failure::ours(format!("stop signal {text:?}: no signal; see signal(7)"));
+            SignalNumber::parse(text).ok_or_else(unknown)
         };
-        let stop = stop.ok_or_else(|| {
-            let text = task.settings.stop_signal.as_deref().unwrap_or_default();
-            Failure::ours(format!("stop signal {text:?}: no signal; see signal(7)"))
-        })?;
+        let stop = task.settings.stop_signal.as_ref().map(parse).transpose()?;
         let filter = filter::choose(&options, &spec)?;
         Ok(Self { task, options, identity, maps, spec, filter, init, stop })
     }

@@ -88,10 +88,6 @@ fn scripts_are_what_their_shells_understand() {
     for shell in ["bash", "zsh", "fish"] {
         let mut check = Command::new(shell);
         check.arg("-n").arg(scratch.join(shell));
-        if Command::new(shell).arg("--version").output().is_err() {
-            println!("{shell} is not installed: its script is not checked");
-            continue;
-        }
         assert_eq!(run(&mut check).good(), "", "{shell}");
     }
 }
@@ -99,10 +95,6 @@ fn scripts_are_what_their_shells_understand() {
 #[test]
 fn fish_completes_names() {
     let scratch = ground();
-    if Command::new("fish").arg("--version").output().is_err() {
-        println!("fish is not installed: nothing is completed");
-        return;
-    }
     let offered = |line: &str| {
         let mut command = Command::new("fish");
         let script = format!("source {}; complete -C '{line}'", scratch.join("fish").display());

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use cli::{Scratch, run};
-use instance::message::Request;
+use instance::message::{Reason, Request};
 use instances::{Fake, husk};
 use serde_json::json;
 
@@ -20,7 +20,11 @@ fn logging(directory: &Path, is_over: &Arc<AtomicBool>) -> Fake {
         Request::Logs { .. } => {
             let older = [1, 2].map(|number| directory.join(format!("log.{number}")));
             let rotated: Vec<&PathBuf> = older.iter().filter(|path| path.exists()).collect();
-            peer.ok_with(json!({"rotated": rotated}), File::open(directory.join("log")).unwrap());
+            match File::open(directory.join("log")) {
+                Ok(file) => peer.ok_with(json!({"rotated": rotated}), file),
+                // As huskd says it of the moment between two files.
+                Err(_) => peer.refuse(Reason::State, "it has never run"),
+            }
         }
         Request::Wait { .. } => {
             while !is_over.load(Ordering::SeqCst) {
@@ -67,12 +71,13 @@ fn what_is_written_is_shown_at_once_over_rotations_until_the_end() {
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut next = || lines.next().map(Result::unwrap);
     assert_eq!(next().as_deref(), Some("0"));
-    for number in 1..40 {
+    for number in 1..40_u64 {
         if number % 10 == 0 {
             // What is written behind the last look goes with it.
             write(&log, &format!("stdout F last of {number}"));
             std::fs::rename(scratch.join("log.1"), scratch.join("log.2")).ok();
             std::fs::rename(&log, scratch.join("log.1")).unwrap();
+            std::thread::sleep(Duration::from_millis(number % 20));
             File::create(&log).unwrap();
         }
         write(&log, &format!("stdout F {number}"));

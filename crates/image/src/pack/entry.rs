@@ -7,7 +7,7 @@ use sys::fs::{self, FileType, Mode, OFlags, ResolveFlags, SeekFrom, Stat};
 use super::{Packing, Tree};
 use crate::OPAQUE;
 use crate::error::{Error, Result, shown};
-use crate::tar::{Entry, Kind, Segment, Time};
+use crate::tar::{Entry, Kind, SEGMENTS_MAX, Segment, Time};
 use crate::unpack::{Devices, is_whiteout, keeps_xattr};
 
 /// Marks of overlayfs that say: what this directory or file has in it is elsewhere.
@@ -230,6 +230,10 @@ fn holes(fd: &OwnedFd, stat: &Stat, path: &[u8]) -> Result<Option<Vec<Segment>>>
             fs::seek(fd, SeekFrom::Hole(offset)).map_err(Error::making(path, "find the holes"))?.min(size);
         if end <= offset {
             break;
+        }
+        // So many are more than are read again.
+        if map.len() >= SEGMENTS_MAX {
+            return Ok(None);
         }
         map.push(Segment { offset, length: end - offset });
         at = end;

@@ -10,6 +10,7 @@ mod sparse;
 mod writer;
 
 pub use reader::{End, Input, Reader};
+pub(crate) use sparse::SEGMENTS_MAX;
 pub use sparse::Segment;
 pub(crate) use writer::{Blocks, Writer};
 

@@ -27,6 +27,9 @@ pub(super) struct Sparse {
     offset: Option<u64>,
 }
 
+/// The most extended attributes of one file: each is compared with all before it.
+const XATTRS_MAX: usize = 1000;
+
 /// Extended attributes as star, GNU tar, bsdtar and Go write them.
 const XATTR: &[u8] = b"SCHILY.xattr.";
 
@@ -75,8 +78,10 @@ impl Extended {
 
     fn take_xattr(&mut self, name: &[u8], value: &[u8]) -> Option<()> {
         let name = text(name).filter(|name| !name.is_empty())?;
+        let count = self.xattrs.len();
         match self.xattrs.iter_mut().find(|(known, _)| *known == name) {
             Some((_, known)) => *known = value.to_vec(),
+            None if count >= XATTRS_MAX => return None,
             None => self.xattrs.push((name, value.to_vec())),
         }
         Some(())

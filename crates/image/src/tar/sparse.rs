@@ -10,7 +10,7 @@ pub struct Segment {
 }
 
 /// The most segments that the map of one file may have: 16 MB of memory.
-pub(super) const SEGMENTS_MAX: usize = 1 << 20;
+pub(crate) const SEGMENTS_MAX: usize = 1 << 20;
 
 /// Whether the segments ascend without overlapping, end within the file, and are together what the archive
 /// holds. Empty ones, with which GNU tar marks a hole at the end, are dropped.

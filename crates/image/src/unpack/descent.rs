@@ -148,7 +148,7 @@ impl Descent {
         let path = names.join(&b'/');
         let fd = beneath(self.root.as_fd(), &path).map_err(Error::making(&path, "open directory"))?;
         if let Some(last) = self.levels.last_mut() {
-            *last = level(&last.name, fd)?;
+            *last = Level { is_alias: last.is_alias, ..level(&last.name, fd)? };
         }
         Ok(())
     }
@@ -225,7 +225,15 @@ impl Descent {
 /// Opens a directory beneath the root, through symbolic links that stay there.
 fn beneath(root: BorrowedFd<'_>, path: &[u8]) -> sys::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    fs::openat2(root, path, flags, Mode::empty(), ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS)
+    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+    let mut tries = 0;
+    loop {
+        match fs::openat2(root, path, flags, Mode::empty(), resolve) {
+            // Something was renamed anywhere on the machine while a `..` was followed (openat2(2)).
+            Err(Errno::AGAIN) if tries < 1000 => tries += 1,
+            other => return other,
+        }
+    }
 }
 
 fn level(name: &[u8], fd: OwnedFd) -> Result<Level> {

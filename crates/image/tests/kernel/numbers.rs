@@ -87,6 +87,13 @@ fn names_and_records_beyond_a_mebibyte_are_refused() {
 }
 
 #[test]
+fn more_extended_attributes_than_a_file_can_have_are_refused() {
+    let names: Vec<String> = (0..1001).map(|number| format!("SCHILY.xattr.user.{number}")).collect();
+    let records: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), &b""[..])).collect();
+    refused(Tar::new().pax(&records).file("f", "").finish(), "PAX record SCHILY.xattr.user.1000");
+}
+
+#[test]
 fn a_wrong_checksum_is_refused() {
     let mut block = header(b'0', b"f", 0);
     block[0] = b'g';

@@ -21,7 +21,7 @@ pub fn start(script: &str) -> Result<Main, String> {
     let is_terminal = std::env::var_os("SERVE_TERMINAL").is_some();
     let opened = if is_terminal { terminal() } else { pipes() };
     let (theirs, streams) = opened.map_err(|errno| format!("streams: {}", describe(errno)))?;
-    let child = launch(script, &theirs, is_terminal)?;
+    let child = launch(script, &theirs, is_terminal, Namespaces::PID)?;
     Ok(Main {
         id: ExecId::new("main").ok_or("an id")?,
         child,
@@ -34,6 +34,14 @@ pub fn start(script: &str) -> Result<Main, String> {
         group: None,
         log: log().map_err(|errno| format!("the log: {}", describe(errno)))?,
     })
+}
+
+/// A process that has been sent SIGKILL, and waits for somebody to hear of its end.
+pub fn killed() -> Result<Child, String> {
+    let (theirs, _ours) = pipes().map_err(|errno| format!("pipes: {}", describe(errno)))?;
+    let child = launch("sleep 60", &theirs, false, Namespaces::NONE)?;
+    sys::signals::send(&child.pidfd, 9).map_err(|errno| format!("kill: {}", describe(errno)))?;
+    Ok(child)
 }
 
 type Ends = ([OwnedFd; 3], Streams);
@@ -52,7 +60,12 @@ fn terminal() -> sys::Result<Ends> {
     Ok(([stdin?, stdout?, stderr?], Streams::Terminal(master)))
 }
 
-fn launch(script: &str, theirs: &[OwnedFd; 3], is_terminal: bool) -> Result<Child, String> {
+fn launch(
+    script: &str,
+    theirs: &[OwnedFd; 3],
+    is_terminal: bool,
+    namespaces: Namespaces,
+) -> Result<Child, String> {
     let script = CString::new(script).map_err(|error| error.to_string())?;
     let argv = [c"sh", c"-c", script.as_c_str()].map(Argument::new);
     let argv = [argv.as_slice(), &[Argument::END]].concat();
@@ -67,7 +80,7 @@ fn launch(script: &str, theirs: &[OwnedFd; 3], is_terminal: bool) -> Result<Chil
     steps.push(Step::Execute(Execute { file, search: c"", argv: &argv, envp: &envp }));
     let launch = Launch {
         plan: Plan { steps: &steps },
-        namespaces: Namespaces::PID,
+        namespaces,
         cgroup: None,
         standard: theirs.each_ref().map(|end| Some(end.as_fd())),
         others: Others::Keep,

@@ -33,6 +33,23 @@ fn a_command_is_in_the_container_and_nowhere_else() {
 }
 
 #[test]
+fn processes_of_the_host_are_neither_listed_nor_killed() {
+    let ground = Ground::new();
+    let shim = ground.run("sleep 1000");
+    let mut other = std::process::Command::new("/bin/busybox").args(["sleep", "1000"]).spawn().unwrap();
+    let mut client = shim.client();
+    let processes = client.list_processes().unwrap();
+    let pids: Vec<u64> = processes.iter().map(|process| process.pid).collect();
+    assert_eq!(pids, [u64::try_from(shim.pid).unwrap()], "{processes:?}");
+    let refused = client.kill_process(other.id().into(), "KILL", husk_client::Scope::Leader);
+    let said = refused.unwrap_err().to_string();
+    assert!(said.contains("No such process"), "{said}");
+    assert_eq!(other.try_wait().unwrap(), None);
+    other.kill().unwrap();
+    other.wait().unwrap();
+}
+
+#[test]
 fn a_command_is_as_confined_as_the_container() {
     let ground = Ground::new();
     let shim = ground.run("cat /proc/self/status; sleep 1000");

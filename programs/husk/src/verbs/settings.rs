@@ -12,8 +12,17 @@ const NETWORKS: [(&str, Network); 3] =
 const PROFILES: [(&str, Profile); 3] =
     [("default", Profile::Default), ("unrestricted", Profile::Unrestricted), ("rootless", Profile::Rootless)];
 
-/// The settings that were said.
+/// The settings of a new instance.
 pub fn settings(said: &Said) -> Result<Settings, Failure> {
+    let settings = all(said)?;
+    match !settings.publish.is_empty() && settings.net != Network::Private {
+        true => Err(Failure::usage("--publish: needs --net private")),
+        false => Ok(settings),
+    }
+}
+
+/// The settings that were said. What one needs of another the instance may have already.
+fn all(said: &Said) -> Result<Settings, Failure> {
     let list = |long: &str| said.texts(long).map(String::from).collect::<Vec<String>>();
     let text = |long: &str| said.text(long).map(String::from);
     let settings = Settings {
@@ -50,7 +59,7 @@ pub fn settings(said: &Said) -> Result<Settings, Failure> {
 
 /// What `set` changes: the members that were said, and `null` for those that are unset.
 pub fn changes(said: &Said) -> Result<Map<String, Value>, Failure> {
-    let all = serde_json::to_value(settings(said)?);
+    let all = serde_json::to_value(all(said)?);
     let Ok(Value::Object(all)) = all else { unreachable!("settings are an object") };
     let was_said = |member: &str| match member {
         "command" => !said.command.is_empty(),
@@ -97,12 +106,11 @@ fn check(settings: &Settings) -> Result<(), Failure> {
     for (long, names) in capabilities {
         names.iter().try_for_each(|name| capability(long, name))?;
     }
-    settings.publish.iter().try_for_each(|text| publish(text))?;
+    for text in &settings.publish {
+        text.parse::<network::Publish>().map_err(|error| Failure::usage(error.to_string()))?;
+    }
     if let Some(path) = settings.workdir.as_ref().filter(|path| !path.starts_with('/')) {
         return Err(Failure::usage(format!("--workdir {path:?}: not an absolute path")));
-    }
-    if !settings.publish.is_empty() && settings.net != Network::Private {
-        return Err(Failure::usage("--publish: needs --net private"));
     }
     Ok(())
 }
@@ -145,33 +153,6 @@ fn capability(long: &str, name: &str) -> Result<(), Failure> {
     match known {
         true => Ok(()),
         false => Err(Failure::usage(format!("--{long} {name:?}: no capability; see capabilities(7)"))),
-    }
-}
-
-/// `[ADDRESS:]HOST:CONTAINER[/tcp|/udp]`
-fn publish(text: &str) -> Result<(), Failure> {
-    let wrong = |why: &str| {
-        Failure::usage(format!("--publish {text:?}: {why}; as in 8080:80 or 127.0.0.1:53:53/udp"))
-    };
-    let ports = match text.rsplit_once('/') {
-        None => text,
-        Some((ports, "tcp" | "udp")) => ports,
-        Some((_, other)) => return Err(wrong(&format!("{other:?} is neither tcp nor udp"))),
-    };
-    let (host, inside) = ports.rsplit_once(':').ok_or_else(|| wrong("two ports with : between them"))?;
-    let (address, host) = match host.rsplit_once(':') {
-        Some((address, host)) => (Some(address), host),
-        None => (None, host),
-    };
-    for port in [host, inside] {
-        if !port.parse::<u16>().is_ok_and(|number| number > 0 && !port.starts_with('+')) {
-            return Err(wrong(&format!("{port:?} is no port from 1 to 65535")));
-        }
-    }
-    let address = address.map(|address| address.trim_start_matches('[').trim_end_matches(']'));
-    match address.map(str::parse::<std::net::IpAddr>) {
-        Some(Err(_)) => Err(wrong("no address before the ports")),
-        _ => Ok(()),
     }
 }
 
@@ -236,6 +217,7 @@ mod tests {
             of("set web --net host -- ls").unwrap(),
             serde_json::json!({"net": "host", "command": ["ls"]})
         );
+        assert_eq!(of("set web -p 80:80").unwrap(), serde_json::json!({"publish": ["80:80"]}));
         for (line, part) in [
             ("set web", "nothing to change"),
             ("set web --unset fly", "no such setting"),
@@ -273,10 +255,10 @@ mod tests {
             ("--cpus -1", "-1"),
             ("--net fly", "host, none, private"),
             ("-p 80:80", "needs --net private"),
-            ("--net private -p 80", "two ports"),
-            ("--net private -p 80:99999", "99999"),
-            ("--net private -p x:80:80", "no address"),
-            ("--net private -p 80:80/sctp", "neither"),
+            ("--net private -p 80", "must be [ADDRESS:]HOST:INSTANCE"),
+            ("--net private -p 80:99999", "must be 1 to 65535"),
+            ("--net private -p x:80:80", "no IPv4 address"),
+            ("--net private -p 80:80/sctp", "tcp or udp"),
             ("--restart sometimes", "on-failure"),
             ("--restart always:3", "on-failure"),
             ("--stop-signal FLY", "no signal"),

@@ -8,6 +8,7 @@ pub mod time;
 use std::fs::File;
 use std::io::{Read as _, Write};
 use std::os::unix::fs::MetadataExt as _;
+use std::time::Duration;
 
 use container::Failure;
 use instance::InstanceName;
@@ -133,6 +134,10 @@ enum Watch {
 /// Between two looks at a file that cannot be watched.
 const TICK: Timespec = Timespec { tv_sec: 0, tv_nsec: 250_000_000 };
 
+/// How often, and after which time each, the next file is looked for.
+const LOOKS: usize = 100;
+const PAUSE: Duration = Duration::from_millis(10);
+
 impl Follow<'_> {
     fn run(mut self, show: &mut Show<impl Write, impl Write>) -> Result<(), Failure> {
         loop {
@@ -160,7 +165,7 @@ impl Follow<'_> {
         if !self.has_moved()? {
             return Ok(false);
         }
-        let files = files(&mut self.connection, self.name)?;
+        let files = self.files_after_rotation()?;
         let mut newer = Vec::new();
         for file in files.into_iter().rev() {
             if inode(&file)? == own {
@@ -177,6 +182,18 @@ impl Follow<'_> {
         }
         show.catch_up().map_err(cannot_show)?;
         Ok(is_rotated)
+    }
+
+    /// The files, once there is one again: between the moment that one is rotated away and the next is made there is
+    /// none for a daemon to hand over.
+    fn files_after_rotation(&mut self) -> Result<Vec<File>, Failure> {
+        for _ in 0..LOOKS {
+            if let Ok(files) = files(&mut self.connection, self.name) {
+                return Ok(files);
+            }
+            std::thread::sleep(PAUSE);
+        }
+        files(&mut self.connection, self.name)
     }
 
     /// Whether the file has another name by now, or none.
