@@ -31,6 +31,7 @@ fn what_happens_is_told_in_order_and_with_who_wanted_it() {
     bed.make("web", &["/sbin/init"]);
     let mut events = listening(&bed);
     bed.client().done(&of("run", "web"));
+    bed.await_ready("web");
     bed.client().done(&of("stop", "web"));
     bed.client().done(&of("rm", "web"));
     let heard: Vec<Value> = (0..4).map(|_| events.next().expect("an event")).collect();

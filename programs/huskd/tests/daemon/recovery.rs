@@ -30,6 +30,7 @@ fn policies_start_instances_with_the_daemon() {
     bed.make_with("anyway", json!({"command": ["/sbin/init"], "restart": "always"}));
     for name in ["stopped", "anyway"] {
         bed.client().done(&of("run", name));
+        bed.await_ready(name);
         bed.client().done(&of("stop", name));
     }
     bed.kill();
