@@ -207,7 +207,8 @@ fn an_instance_with_a_private_network_has_an_address_while_it_runs() {
     let mut client = bed.client();
     client.done(&of("run", "web"));
     client.done(&of("run", "db"));
-    ["web", "db"].map(|name| bed.await_ready(name));
+    bed.await_ready("web");
+    bed.await_ready("db");
     let address = |name| bed.summary(name).unwrap()["address"].as_str().map(String::from);
     let (web, db) = (address("web").unwrap(), address("db").unwrap());
     assert!(web.starts_with("10.231.") && db.starts_with("10.231.") && web != db, "{web} {db}");

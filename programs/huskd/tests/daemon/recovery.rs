@@ -80,6 +80,20 @@ fn a_record_that_is_damaged_is_left_alone_and_said() {
 }
 
 #[test]
+fn a_shim_that_does_not_answer_is_ended() {
+    let mut bed = Bed::new();
+    let pid = bed.run("web");
+    bed.kill();
+    for (_, shim) in bed.shims() {
+        crate::bed::signal(shim, "STOP");
+    }
+    bed.start();
+    crate::bed::await_end(pid);
+    assert_eq!(bed.client().done(&of("wait", "web"))["reason"], "its shim was lost");
+    bed.check();
+}
+
+#[test]
 fn a_shim_whose_instance_is_gone_is_ended() {
     let mut bed = Bed::new();
     let pid = bed.run("web");
