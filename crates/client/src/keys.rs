@@ -2,7 +2,10 @@
 
 use alloc::vec::Vec;
 
-/// A sequence of keys, and how much of it has been pressed. What has been held back is passed on when the sequence
+/// The longest sequence.
+pub(crate) const MOST_KEYS: usize = 16;
+
+/// A sequence of keys, at most 16, and how much of it has been pressed. What has been held back is passed on when the sequence
 /// breaks off.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Keys {
@@ -25,12 +28,7 @@ impl Keys {
             return Some(Self::none());
         }
         let sequence = text.split(',').map(key).collect::<Option<Vec<u8>>>()?;
-        Some(Self { sequence, pressed: 0 })
-    }
-
-    /// How many bytes are held back.
-    pub(crate) const fn held(&self) -> usize {
-        self.pressed
+        (sequence.len() <= MOST_KEYS).then_some(Self { sequence, pressed: 0 })
     }
 
     /// Takes what was pressed; what of it is passed on, and whether the sequence was in it. What follows the
@@ -101,5 +99,7 @@ mod tests {
         for wrong in ["ctrl-", "ctrl-1", "ab", ",", "alt-x", "a,", "ä"] {
             assert_eq!(Keys::parse(wrong), None, "{wrong}");
         }
+        assert!(Keys::parse("a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a").is_some());
+        assert_eq!(Keys::parse("a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a"), None);
     }
 }

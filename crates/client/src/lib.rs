@@ -43,7 +43,7 @@ pub use event::{Event, Exit, Usage};
 pub use exec::Exec;
 pub use keys::Keys;
 pub use message::{Message, member};
-pub use relay::{End, Goal, Input, Relay, Signals};
+pub use relay::{End, Goal, Input, Press, Relay, Signals};
 pub use requests::{Filter, News};
 pub use running::{Running, WINDOW};
 pub use start::{Attach, Output};

@@ -15,7 +15,7 @@ use wire::answer::Stream;
 use crate::client::{Client, Until};
 use crate::error::Error;
 use crate::event::{Event, Exit};
-use crate::keys::Keys;
+use crate::keys::MOST_KEYS;
 use crate::running::Running;
 use crate::screen;
 
@@ -84,6 +84,9 @@ impl Signals {
     }
 }
 
+/// From keys that were pressed to those that are passed on, and whether they let go of the exec.
+pub type Press<'c> = &'c mut dyn FnMut(&[u8]) -> (Vec<u8>, bool);
+
 /// An exec that is followed.
 pub struct Relay<'c> {
     /// The connection.
@@ -96,8 +99,9 @@ pub struct Relay<'c> {
     pub scope: Scope,
     /// Whether it gets our standard input.
     pub input: Input,
-    /// What lets go of it, where it gets keys.
-    pub keys: Keys,
+    /// What is done with keys before it gets them, if something is. A closure, so that who has no use for it does not
+    /// have [`crate::Keys`] in its program.
+    pub keys: Option<Press<'c>>,
     /// Until when it is followed.
     pub goal: Goal,
     /// Is told what else there is to say, in a line.
@@ -162,7 +166,7 @@ impl Relay<'_> {
 
     /// Waits until something can be done, and does it.
     fn wait(&mut self, pending: &mut Option<Pending>) -> Result<Option<End>, Error> {
-        let reads = self.input == Input::Open && self.running.room(self.client) >= PIECE + self.keys.held();
+        let reads = self.input == Input::Open && self.running.room(self.client) >= PIECE + MOST_KEYS;
         let nothing = PollFlags::empty();
         // Entries that are not wanted ask for nothing; who has hung up is told all the same, so they are left out.
         let writes = pending.as_ref().map(|pending| pending.to);
@@ -222,7 +226,11 @@ impl Relay<'_> {
         let mut bytes = [0u8; PIECE];
         match sys::io::read(input(), &mut bytes[..]) {
             Ok(count) if count > 0 => {
-                let (bytes, let_go) = self.keys.pass(bytes.get(..count).unwrap_or_default());
+                let bytes = bytes.get(..count).unwrap_or_default();
+                let Some(press) = &mut self.keys else {
+                    return self.running.write(self.client, bytes).map(|_| None);
+                };
+                let (bytes, let_go) = press(bytes);
                 self.running.write(self.client, &bytes)?;
                 return Ok(let_go.then_some(End::LetGo));
             }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use container::Failure;
 use husk_client::{
-    Attach, Client, End, Exec, Goal, Input, Keys, OnDisconnect, Relay, Running, Scope, Signals, screen,
+    Attach, Client, End, Exec, Goal, Input, Keys, OnDisconnect, Press, Relay, Running, Scope, Signals, screen,
 };
 use instance::message::{Others, Request, Size, Stdin};
 use instance::{InstanceName, InvalidName};
@@ -211,7 +211,9 @@ impl Follow<'_> {
         };
         let raw = if has_terminal { screen::Raw::enter() } else { None };
         // Only then do keys come as they are pressed.
-        let keys = if raw.is_some() { keys } else { Keys::none() };
+        let mut keys = keys;
+        let mut press = |bytes: &[u8]| keys.pass(bytes);
+        let keys: Option<Press<'_>> = if raw.is_some() { Some(&mut press) } else { None };
         let handle = running.clone();
         // In raw mode a line feed does not go back to the left.
         let line_end = if raw.is_some() { "\r" } else { "" };

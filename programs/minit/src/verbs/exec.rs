@@ -1,8 +1,7 @@
 //! Verbs that follow an exec.
 
 use husk_client::{
-    Attach, Client, End, Exec, Filter, Goal, Input, Keys, OnDisconnect, Relay, Running, Scope, Signals,
-    screen,
+    Attach, Client, End, Exec, Filter, Goal, Input, OnDisconnect, Relay, Running, Scope, Signals, screen,
 };
 
 use super::options::{Options, Row, Value};
@@ -109,8 +108,8 @@ const NO_READER: u8 = 141;
 
 fn relay(client: &mut Client, running: Running, signals: Signals, input: Input, goal: Goal) -> Outcome {
     let notice = &mut |text: &str| complain(&[Text("minit: "), Text(text), Text("\n")]);
-    let keys = Keys::none();
-    let end = Relay { client, running, signals, scope: Scope::Group, input, keys, goal, notice }.run()?;
+    let end =
+        Relay { client, running, signals, scope: Scope::Group, input, keys: None, goal, notice }.run()?;
     match end {
         End::Exit(exit) => Ok(exit.code),
         End::Reached | End::LetGo => Ok(0),
