@@ -140,9 +140,9 @@ fn resume(state: &State, with: &Circumstances<'_>) -> Decision {
 
 fn remove(state: &State, with: &Circumstances<'_>, if_running: IfRunning) -> Decision {
     match (&state.phase, if_running) {
-        (Phase::Created | Phase::Exited { .. }, _) | (Phase::Restarting { .. }, IfRunning::Stop) => {
-            Ok(removing(state, with))
-        }
+        // What could not be removed is tried again.
+        (Phase::Created | Phase::Exited { .. } | Phase::Removing, _)
+        | (Phase::Restarting { .. }, IfRunning::Stop) => Ok(removing(state, with)),
         (
             Phase::Running { shim, pid } | Phase::Paused { shim, pid } | Phase::Stopping { shim, pid, .. },
             IfRunning::Stop,
@@ -151,7 +151,6 @@ fn remove(state: &State, with: &Circumstances<'_>, if_running: IfRunning) -> Dec
             let ask = Effect::AskToStop { grace_ms: with.grace_ms };
             Ok((State { wish: Wish::Stop, ..state.to(phase, with) }, stopping(state, ask)))
         }
-        (Phase::Removing, _) => Err(refuse(state, with, "is being removed")),
         (Phase::Starting { .. }, _) => Err(refuse(state, with, "cannot be removed just now")),
         _ => {
             let hint = format!("husk stop {}, or husk rm -f {}", with.name, with.name);

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::message::{Files, Summary};
 use crate::state::{Circumstances, Phase, State};
-use crate::{ImageName, InstanceName, Settings};
+use crate::{ImageName, InstanceName, Restart, Settings};
 
 /// The form of the record that this version writes, and the newest that it reads.
 pub const VERSION: u32 = 1;
@@ -30,11 +30,23 @@ pub struct Record {
     pub created: u64,
     /// What it was made with, and what has been changed since.
     pub settings: Settings,
+    /// How often it was written: tells the newer of two.
+    #[serde(default)]
+    pub saved: u64,
     /// What has become of it.
     pub state: State,
 }
 
 impl Record {
+    /// Whether a power cut may take its state back to the one before. While it runs it may: nothing of it is left then,
+    /// and unless its policy starts it again, it is no matter how it is said that it does not run.
+    #[must_use]
+    pub fn may_be_lost(&self) -> bool {
+        let lives =
+            matches!(self.state.phase, Phase::Starting { .. } | Phase::Running { .. } | Phase::Paused { .. });
+        lives && matches!(self.settings.restart, Restart::No | Restart::OnFailure(_))
+    }
+
     /// How long it has to stop, in milliseconds.
     #[must_use]
     pub fn grace_ms(&self) -> u64 {

@@ -8,14 +8,25 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use serde::{Deserialize, Serialize};
 use sys::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with};
 use sys::strerror::describe;
 
 use crate::InstanceName;
 use crate::record::{Record, VERSION};
+use crate::state::State;
 
 /// The name of a record in an instance's directory.
 const RECORD: &str = "instance.json";
+/// The name of a newer state, which need not have got to the disk.
+const STATE: &str = "state.json";
+
+/// A state that is newer than the record's, if it was written more often.
+#[derive(Serialize, Deserialize)]
+struct Newer {
+    saved: u64,
+    state: State,
+}
 
 /// Why something could not be kept or found: what, on what, why.
 #[derive(Debug)]
@@ -163,7 +174,14 @@ impl Store {
         let text = fs::read(&path).map_err(|error| StoreError::new("read", &path, &error))?;
         let invalid =
             |why: String| StoreError::new("read", &path, &io::Error::new(io::ErrorKind::InvalidData, why));
-        let record: Record = serde_json::from_slice(&text).map_err(|error| invalid(error.to_string()))?;
+        let mut record: Record = serde_json::from_slice(&text).map_err(|error| invalid(error.to_string()))?;
+        // After a power cut it may be anything; then the record's own is the one before.
+        let newer = fs::read(self.directory(name).join(STATE)).ok();
+        if let Some(newer) = newer.and_then(|text| serde_json::from_slice::<Newer>(&text).ok())
+            && newer.saved > record.saved
+        {
+            (record.saved, record.state) = (newer.saved, newer.state);
+        }
         match record.version {
             0..=VERSION => Ok(record),
             newer => Err(invalid(format!("it is of version {newer}, this huskd understands {VERSION}"))),
@@ -186,6 +204,25 @@ impl Store {
             let _ = fs::remove_file(&new);
         }
         written.and_then(|()| sync(&directory))
+    }
+
+    /// Notes a state, for the next daemon, but not for the next start of the machine: nothing waits for the disk. The
+    /// settings have to be those of the last [`Store::save`].
+    ///
+    /// # Errors
+    /// What cannot be written; the old state is there then.
+    pub fn note(&self, name: &InstanceName, record: &Record) -> Result<(), StoreError> {
+        let path = self.directory(name).join(STATE);
+        let failed = |error: &io::Error| StoreError::new("write", &path, error);
+        let newer = Newer { saved: record.saved, state: record.state.clone() };
+        let text = serde_json::to_vec(&newer).map_err(|error| failed(&error.into()))?;
+        let new = self.scratch("state", name);
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new);
+        let written = file.and_then(|mut file| file.write_all(&text)).and_then(|()| fs::rename(&new, &path));
+        written.map_err(|error| {
+            let _ = fs::remove_file(&new);
+            failed(&error)
+        })
     }
 
     /// Makes an instance: `fill` makes its files in a directory that is its own once it has its name.

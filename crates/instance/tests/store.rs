@@ -50,6 +50,7 @@ fn record() -> Record {
         files: Files::Overlay,
         created: 1,
         settings: Settings { memory: Some("1m".into()), ..Settings::default() },
+        saved: 0,
         state: State::new(1000),
     }
 }
@@ -89,6 +90,23 @@ fn what_could_not_be_filled_is_not_there() {
     assert_eq!(error.kind(), ErrorKind::StorageFull);
     assert_eq!(names(&store), Vec::<String>::new());
     assert_eq!(fs::read_dir(store.root().join("tmp")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_noted_state_counts_if_it_is_newer_and_whole() {
+    let place = Place::new();
+    let store = place.open();
+    store.create(&name("web"), &record(), |_| Ok(())).unwrap();
+    let noted = Record { saved: 1, state: State::new(2000), ..record() };
+    store.note(&name("web"), &noted).unwrap();
+    assert_eq!(store.load(&name("web")).unwrap(), noted);
+    // As a power cut may leave it.
+    fs::write(store.directory(&name("web")).join("state.json"), "").unwrap();
+    assert_eq!(store.load(&name("web")).unwrap(), record());
+    store.note(&name("web"), &noted).unwrap();
+    let saved = Record { saved: 2, state: State::new(3000), ..record() };
+    store.save(&name("web"), &saved).unwrap();
+    assert_eq!(store.load(&name("web")).unwrap(), saved);
 }
 
 #[test]

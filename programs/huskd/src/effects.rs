@@ -134,7 +134,11 @@ impl Performance<'_> {
             }
             // What is not on disk has to be found once more.
             Effect::Sweep if self.kept == Kept::InMemory => Ok(()),
-            Effect::Sweep => sweep(self.daemon, name, &self.before, seat.record().settings.net),
+            Effect::Sweep => {
+                // The record is not held meanwhile: who makes a network looks at all of them.
+                let net = seat.record().settings.net;
+                sweep(self.daemon, name, &self.before, net)
+            }
             Effect::Work => orders.work.as_mut().map_or(Ok(()), |work| work()),
             Effect::SetTimer { due_ms } => {
                 self.daemon.alarms.set(name, *due_ms);
@@ -154,8 +158,14 @@ impl Performance<'_> {
         let seat = self.holder.seat();
         let mut record = seat.record().clone();
         record.state = self.next.clone();
-        record.settings = settings.unwrap_or(record.settings);
-        let saved = self.daemon.store.save(seat.name(), &record);
+        record.saved += 1;
+        let saved = match settings {
+            None if record.may_be_lost() => self.daemon.store.note(seat.name(), &record),
+            settings => {
+                record.settings = settings.unwrap_or(record.settings);
+                self.daemon.store.save(seat.name(), &record)
+            }
+        };
         let is_event = matches!(
             command,
             Command::ShimReady { .. }
@@ -199,7 +209,8 @@ impl Performance<'_> {
         let seat = self.holder.seat();
         let Some(to) = to else { return Ok(()) };
         // The name is taken in memory before it is on disk, so that nobody else gets it meanwhile.
-        let renamed = self.daemon.add(Seat::new(to.clone(), seat.record().clone()))?;
+        let record = seat.record().clone();
+        let renamed = self.daemon.add(Seat::new(to.clone(), record))?;
         let turn = renamed.take()?;
         if let Err(error) = self.daemon.store.rename(seat.name(), to) {
             self.daemon.forget(&renamed);

@@ -113,23 +113,32 @@ fn await_start(runtime: &Path) {
     }
 }
 
-/// Who listens there, and answers.
+/// Who listens there, and answers. One that listens and does not answer is no use to anybody, and would be in the way of
+/// the next: it is killed, and what it holds with it.
 fn living(runtime: &Path) -> Option<(Found, Living)> {
     let socket = connect(runtime).ok()?;
     // Of a socket that listens, the credentials are those of who called listen(2).
-    let pid = socket_peercred(&socket).ok()?.pid;
-    let living = hold(pid)?;
-    let mut client = Client::over(OwnedFd::from(socket)).ok()?;
-    let stats = client.stats().ok()?;
+    let living = hold(socket_peercred(&socket).ok()?.pid)?;
+    drop(socket);
+    let Some((freezer, pid)) = ask(runtime) else {
+        kill_held(&living.pidfd);
+        return None;
+    };
+    let address = std::fs::read_to_string(runtime.join(ADDRESS)).ok();
+    Some((Found::Alive { shim: living.shim, pid, freezer, address }, living))
+}
+
+/// Whether what a shim holds is frozen, and its first process.
+fn ask(runtime: &Path) -> Option<(Freezer, i32)> {
+    let stats = client(runtime).ok()?.stats().ok()?;
     let main = husk_client::member(stats.value(), "main");
-    let text = main.and_then(|main| husk_client::member(main, "state")).and_then(|state| state.string());
-    let freezer = match text.as_deref() {
+    let state = main.and_then(|main| husk_client::member(main, "state")).and_then(|state| state.string());
+    let freezer = match state.as_deref() {
         Some("frozen") => Freezer::Frozen,
         _ => Freezer::Thawed,
     };
-    let first = std::fs::read_to_string(runtime.join("pid")).ok()?.trim().parse().ok()?;
-    let address = std::fs::read_to_string(runtime.join(ADDRESS)).ok();
-    Some((Found::Alive { shim: living.shim, pid: first, freezer, address }, living))
+    let pid = std::fs::read_to_string(runtime.join("pid")).ok()?.trim().parse().ok()?;
+    Some((freezer, pid))
 }
 
 /// A child of ours, which has not been waited for: its number is its own, even if it has ended.

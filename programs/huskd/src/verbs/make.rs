@@ -48,6 +48,7 @@ pub fn new(daemon: &Arc<Daemon>, by: Peer, name: &InstanceName, of: &Of) -> Resu
         files: of.files,
         created: sys::clock::seconds_since_1970(),
         settings: of.settings.clone(),
+        saved: 0,
         state: State::new(now_ms()),
     };
     let made = daemon.store.create(name, &record, |directory| match of.files {
@@ -160,9 +161,15 @@ pub fn remove(
         let mut orders = Orders { by: Some(client.peer()), ..Orders::default() };
         perform(daemon, &turn, &Command::Rm(if_running), &mut orders)?;
     }
-    // One that ran is removed when it has ended; by then it is gone.
+    // One that ran is removed when it has ended.
     run::until_stopped(client, &seat)?;
-    Ok(Done::silent())
+    match seat.take_at_last() {
+        None => Ok(Done::silent()),
+        Some(_) => {
+            let text = format!("instance {name}: its files are not removed yet; the daemon's log says why");
+            Err(Refusal { hint: Some(format!("husk rm {name}")), ..refuse(Reason::Failed, text) })
+        }
+    }
 }
 
 #[cfg(test)]

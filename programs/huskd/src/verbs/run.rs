@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use instance::InstanceName;
 use instance::message::{Others, Reason, Refusal};
-use instance::state::{Command, Exit, Phase};
+use instance::state::{Command, Exit, Phase, apply};
 use sys::fd::AsFd as _;
 
 use crate::client::{Client, Done, Peer};
-use crate::daemon::Daemon;
+use crate::daemon::{Daemon, now_ms};
 use crate::effects::{Orders, perform};
 use crate::launch::Wanted;
 use crate::refusal::{failed, refuse};
@@ -27,6 +27,11 @@ pub fn run(
     others: Others,
 ) -> Result<Done, Refusal> {
     let seat = daemon.seat(name)?;
+    if others != Others::Keep {
+        // Nobody is stopped for one that is not started then.
+        let record = seat.record();
+        apply(&record.state, &record.circumstances(name, now_ms()), &Command::Run)?;
+    }
     put_aside(daemon, by, name, others)?;
     {
         let turn = seat.take()?;
@@ -46,7 +51,11 @@ fn put_aside(daemon: &Arc<Daemon>, by: Peer, name: &InstanceName, others: Others
     let others: Vec<Arc<Seat>> = daemon.seats().into_iter().filter(|seat| seat.name() != name).collect();
     // All are asked before one is waited for.
     for seat in &others {
-        let turn = seat.take()?;
+        let turn = match seat.take() {
+            // It has been removed in between.
+            Err(refusal) if refusal.code == Reason::NotFound => continue,
+            turn => turn?,
+        };
         let is_meant = match seat.record().state.phase {
             Phase::Running { .. } => true,
             Phase::Paused { .. } | Phase::Restarting { .. } => command != Command::Pause,
@@ -112,6 +121,8 @@ pub fn stop(
         perform(daemon, &turn, &Command::Stop { grace_ms }, &mut orders)?;
     }
     let exit = until_stopped(client, &seat)?;
+    // Until what it has left is removed, too.
+    drop(seat.take_at_last());
     Ok(Done::silent().say("code", exit.map(|exit| exit.code)))
 }
 

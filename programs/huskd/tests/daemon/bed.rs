@@ -74,7 +74,7 @@ impl Bed {
         bed
     }
 
-    /// The files of an image: busybox, a passwd, and an init.
+    /// The files of an image: busybox, a passwd, and an init, which a shim takes for busybox's own and asks by USR2.
     pub fn files(&self) -> PathBuf {
         let files = self.directory.join("files");
         if files.exists() {
@@ -88,7 +88,11 @@ impl Bed {
             symlink("busybox", files.join("bin").join(name)).unwrap();
         }
         fs::write(files.join("etc/passwd"), "root:x:0:0::/:/bin/sh\n").unwrap();
-        fs::write(files.join("sbin/init"), "#!/bin/sh\ntrap 'exit 0' TERM\nsleep 1000 &\nwait\n").unwrap();
+        fs::write(
+            files.join("sbin/init"),
+            "#!/bin/sh\ntrap 'exit 0' TERM USR2\necho ready\nsleep 1000 &\nwait\n",
+        )
+        .unwrap();
         use std::os::unix::fs::PermissionsExt as _;
         fs::set_permissions(files.join("sbin/init"), fs::Permissions::from_mode(0o755)).unwrap();
         files
@@ -177,7 +181,19 @@ impl Bed {
     pub fn run(&self, name: &str) -> i64 {
         self.make(name, &["/sbin/init"]);
         let answer = self.client().done(&json!({"type": "run", "name": name}));
+        self.await_ready(name);
         answer["pid"].as_i64().expect("a pid")
+    }
+
+    /// Waits until the init of an instance that has been started for the first time can be stopped: before that it has
+    /// no handler for TERM, and a first process does not get a signal that it has none for.
+    pub fn await_ready(&self, name: &str) {
+        let log = self.directory.join("root/instances").join(name).join("log");
+        let until = Instant::now() + PATIENCE;
+        while !fs::read_to_string(&log).unwrap_or_default().contains("ready") {
+            assert!(Instant::now() < until, "{name} is not ready");
+            std::thread::sleep(Duration::from_millis(2));
+        }
     }
 
     /// What `ls` says of an instance.
@@ -230,17 +246,26 @@ impl Bed {
         fs::read_dir(format!("/proc/{}/task", self.daemon_pid())).unwrap().count()
     }
 
-    /// Waits until nothing is on its way any more. No client is to be connected.
-    pub fn await_rest(&self) {
+    /// Waits until nothing is on its way any more, with so many clients connected.
+    pub fn await_rest(&self, clients: usize) {
         let until = Instant::now() + PATIENCE;
-        while self.threads() > 1 {
+        while self.threads() > 1 + clients {
             assert!(Instant::now() < until, "{} threads", self.threads());
             std::thread::sleep(Duration::from_millis(2));
         }
     }
 
+    /// Waits until there are so many interfaces of instances. The kernel removes one some time after its namespace.
+    pub fn await_ports(&self, count: usize) {
+        let until = Instant::now() + PATIENCE;
+        while self.ports() != count {
+            assert!(Instant::now() < until, "{} interfaces, not {count}:\n{}", self.ports(), self.log());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// The interfaces of instances in the daemon's network.
-    pub fn ports(&self) -> usize {
+    fn ports(&self) -> usize {
         let Some(name) = &self.namespace else { return 0 };
         ip(&["-n", name, "-o", "link"]).lines().filter(|line| line.contains("master husk0")).count()
     }

@@ -90,8 +90,7 @@ fn a_daemon_killed_at_any_moment_loses_no_container_and_leaves_nothing_half_made
                 "{one:?} is not found after {request}: {after:?}"
             );
         }
-        let private = private_and_running(&bed);
-        assert_eq!(bed.ports(), private, "interfaces after {request}");
+        bed.await_ports(private_and_running(&bed));
         check_images(&bed);
     }
 }
@@ -155,7 +154,7 @@ fn an_import_that_is_interrupted_leaves_nothing() {
         }
         // Else the client goes, and the daemon notices.
         drop(client);
-        bed.await_rest();
+        bed.await_rest(0);
         bed.check();
         if bed.images().contains(&image) {
             bed.client().done(&json!({"type": "rmi", "image": image}));

@@ -96,6 +96,7 @@ fn a_client_that_does_not_read_stops_nobody() {
     let line = format!("{}\n", of("inspect", "web"));
     while deaf.socket.write(line.as_bytes()).is_ok() {}
     bed.client().done(&of("run", "web"));
+    bed.await_ready("web");
     bed.client().done(&of("stop", "web"));
 }
 

@@ -20,6 +20,7 @@ fn an_instance_is_made_run_stopped_and_removed() {
     assert!(is_alive(pid));
     assert_eq!(answer["state"], "running");
     assert_eq!(client.passed.len(), 1, "a connection to its shim");
+    bed.await_ready("web");
     bed.check();
     assert_eq!(client.done(&of("stop", "web"))["code"], 0);
     await_end(pid);
@@ -43,6 +44,7 @@ fn the_connection_that_run_passes_speaks_the_protocol_of_shims() {
     assert_eq!(listed.len(), 1);
     drop(exec);
     client.done(&of("connect", "web"));
+    bed.await_ready("web");
     assert_eq!(client.passed.len(), 1);
     client.done(&of("stop", "web"));
     assert_eq!(reason(&client.ask(&of("connect", "web"))), "state");
@@ -205,12 +207,15 @@ fn an_instance_with_a_private_network_has_an_address_while_it_runs() {
     let mut client = bed.client();
     client.done(&of("run", "web"));
     client.done(&of("run", "db"));
+    bed.await_ready("web");
+    bed.await_ready("db");
     let address = |name| bed.summary(name).unwrap()["address"].as_str().map(String::from);
     let (web, db) = (address("web").unwrap(), address("db").unwrap());
     assert!(web.starts_with("10.231.") && db.starts_with("10.231.") && web != db, "{web} {db}");
-    assert_eq!(bed.ports(), 2);
+    bed.await_ports(2);
     client.done(&of("stop", "web"));
     client.done(&of("rm", "web"));
     client.done(&of("stop", "db"));
-    assert_eq!((address("db"), bed.ports()), (None, 0));
+    assert_eq!(address("db"), None);
+    bed.await_ports(0);
 }

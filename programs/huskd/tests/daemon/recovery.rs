@@ -30,6 +30,7 @@ fn policies_start_instances_with_the_daemon() {
     bed.make_with("anyway", json!({"command": ["/sbin/init"], "restart": "always"}));
     for name in ["stopped", "anyway"] {
         bed.client().done(&of("run", name));
+        bed.await_ready(name);
         bed.client().done(&of("stop", name));
     }
     bed.kill();
@@ -75,6 +76,20 @@ fn a_record_that_is_damaged_is_left_alone_and_said() {
     assert!(path.exists() && !bed.directory.join("root/instances/half").exists());
     let again = json!({"type": "new", "name": "web", "image": "box"});
     assert_eq!(reason(&bed.client().ask(&again)), "exists");
+    bed.check();
+}
+
+#[test]
+fn a_shim_that_does_not_answer_is_ended() {
+    let mut bed = Bed::new();
+    let pid = bed.run("web");
+    bed.kill();
+    for (_, shim) in bed.shims() {
+        crate::bed::signal(shim, "STOP");
+    }
+    bed.start();
+    crate::bed::await_end(pid);
+    assert_eq!(bed.client().done(&of("wait", "web"))["reason"], "its shim was lost");
     bed.check();
 }
 

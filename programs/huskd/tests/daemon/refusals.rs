@@ -70,6 +70,7 @@ fn a_state_that_does_not_allow_it_is_named() {
     {
         assert_eq!(reason(&client.ask(&request)), "state", "{request}");
     }
+    bed.await_ready("web");
     client.done(&of("stop", "web"));
 }
 
