@@ -1,5 +1,9 @@
 //! A machine whose first process is minit, with husk, a disk for its images, and a script that drives it.
 
+pub mod record;
+pub mod survivor;
+pub mod verbs;
+
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -25,13 +29,27 @@ say() { echo \"T $*\"; }
 pub fn run(script: &str) -> Vec<String> {
     let folder = Folder::new();
     let disk = disk(&folder);
+    let drive = format!("file={},format=raw,if=none,id=disk,cache=unsafe", disk.display());
+    run_with(script, &["-drive", &drive, "-device", "virtio-blk-pci,drive=disk"], &[])
+}
+
+/// The same with a disk that QEMU is told of in these words, and with files that are in `/in`.
+///
+/// # Panics
+/// As [`run`].
+#[must_use]
+pub fn run_with(script: &str, disk: &[&str], files: &[PathBuf]) -> Vec<String> {
     let mut root = Root::usual().with_modules().script("script", &format!("#!/bin/sh\n{BEGIN}{script}\n"));
+    root = root.folder("in");
+    for file in files {
+        let name = file.file_name().and_then(|name| name.to_str()).expect("a name");
+        root = root.program(&format!("in/{name}"), file);
+    }
     for (name, part) in [("husk", "HUSK"), ("huskd", "HUSKD"), ("husk-shim", "SHIM")] {
         root = root.program(&format!("bin/{name}"), system_part(part));
     }
     root = root.program("bin/minit", part("MINIT"));
-    let drive = format!("file={},format=raw,if=none,id=disk,cache=unsafe", disk.display());
-    let devices = ["-m", "1024", "-drive", &drive, "-device", "virtio-blk-pci,drive=disk"];
+    let devices = [&["-m", "1024"], disk].concat();
     let arguments = ["--report", "console", "/bin/sh", "/script"];
     let plan = Plan { devices: &devices, ..Plan::pc(root, &arguments) };
     let console = Machine::boot(plan).within(std::time::Duration::from_secs(600)).end();

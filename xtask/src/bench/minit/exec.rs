@@ -10,7 +10,7 @@ use load::Client;
 use load::process::processor_ns;
 
 use super::bed::{LOAD, TRUE, serving};
-use super::table::{Goal, Table, short};
+use crate::bench::table::{Goal, Table, short};
 use crate::Result;
 
 const CLIENTS: usize = 50;

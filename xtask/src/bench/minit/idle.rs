@@ -8,7 +8,7 @@ use load::Client;
 use load::process::figure;
 
 use super::bed::{CORE, LOAD, MINIT, TINI_STATIC, first, serving};
-use super::table::{Goal, Table};
+use crate::bench::table::{Goal, Table};
 use crate::Result;
 
 /// Ten minutes, for which wake-ups are promised.

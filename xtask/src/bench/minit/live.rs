@@ -10,7 +10,7 @@ use load::process::{children, descriptors, figure};
 
 use super::bed::{LOAD, serving};
 use super::exec::{micros, percentile};
-use super::table::{Goal, Table};
+use crate::bench::table::{Goal, Table};
 use crate::Result;
 
 const CONNECTIONS: usize = 10;

@@ -10,12 +10,11 @@ mod live;
 mod output;
 mod reaping;
 mod start;
-mod table;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
-use self::table::Table;
+use super::table::Table;
 use super::stage;
 use crate::Result;
 use crate::workspace::Workspace;

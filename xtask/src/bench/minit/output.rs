@@ -11,7 +11,7 @@ use load::Client;
 use load::process::{figure, processor_ns};
 
 use super::bed::{LOAD, serving};
-use super::table::{Goal, Table};
+use crate::bench::table::{Goal, Table};
 use crate::Result;
 
 /// Lines of one run.

@@ -1,7 +1,7 @@
 //! What an init costs over the bare start of what it starts.
 
 use super::bed::{AS_TINI, CORE, MINIT, SAYS, TINI_STATIC, TRUE};
-use super::table::{Goal, Table, short};
+use crate::bench::table::{Goal, Table, short};
 use crate::Result;
 use crate::bench::figures::Spread;
 use crate::bench::order;
