@@ -8,7 +8,16 @@ use crate::workspace::Workspace;
 use crate::{Result, build, run};
 
 /// The modules that the machines can load; what they need is added.
-const MODULES: &[&str] = &["virtio_pci", "virtio_net", "virtio_blk", "vmw_vsock_virtio_transport", "overlay"];
+const MODULES: &[&str] = &[
+    "virtio_pci",
+    "virtio_net",
+    "virtio_blk",
+    "vmw_vsock_virtio_transport",
+    "overlay",
+    // Keyboards: what shows them in /dev/input, and one that can be plugged in.
+    "evdev",
+    "virtio_input",
+];
 
 /// The device of a virtual socket as a program of the host, which QEMU by itself does not have without /dev/vhost-vsock.
 const VSOCK: (&str, &str) = ("vhost-device-vsock", "0.3.0");
@@ -31,6 +40,7 @@ pub fn prepare(workspace: &Workspace) -> Result<()> {
     depmod.arg(&folder).arg(&kernel.release);
     run::output(depmod)?;
     println!("KERNEL={}", kernel.vmlinux.display());
+    println!("IMAGE={}", kernel::image(&kernel.tree)?.display());
     println!("MODULES={}", modules.display());
     for (variable, package) in [("MINIT", "minit"), ("STAMP", "stamp")] {
         println!("{variable}={}", program(workspace, package)?.display());

@@ -177,9 +177,14 @@ fn unpack(apt: &Apt, version: &str, folder: &Path, tree: &Path) -> Result<()> {
     dpkg.arg(&package).arg(tree);
     run::output(dpkg)?;
     let fresh = tree.join("vmlinux.fresh");
-    vmlinux::extract(&only_entry(&tree.join("boot"), "vmlinuz-")?, &fresh)?;
+    vmlinux::extract(&image(tree)?, &fresh)?;
     fs::rename(&fresh, tree.join("vmlinux")).map_err(|why| format!("rename {}: {why}", fresh.display()))?;
     fs::remove_dir_all(&download).map_err(|why| format!("remove {}: {why}", download.display()))
+}
+
+/// The kernel as the package has it: packed, with the code that asks the firmware about the screen.
+pub fn image(tree: &Path) -> Result<PathBuf> {
+    only_entry(&tree.join("boot"), "vmlinuz-")
 }
 
 /// The modules of these names and what they need, each after what it needs; built-in ones are left out.

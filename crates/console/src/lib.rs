@@ -4,22 +4,28 @@
 //! [`Console::run`] waits in one poll(2) for keyboards, for the end of the shell and for its [`Handle`]. When the
 //! chord is pressed it
 //!
-//! 1. takes the terminal and shows it ([`Screen`](screen::Screen)), so that nothing switches away from it,
-//! 2. has the embedding program freeze what held the screen ([`Instances::freeze`]),
+//! 1. takes the terminal from whoever has it open and shows it, so that nothing switches away from it,
+//! 2. has the embedding program freeze what holds the screen ([`Instances::freeze`]),
 //! 3. starts the shell there.
 //!
-//! The screen comes first: a display server has to let go of it, and a frozen one could not. When the shell ends, or
-//! [`Handle::leave`] is called, the shell's session is ended, the instances are thawed, and the terminal from before
-//! is shown again. Where anything goes wrong on the way, what has been done is undone, and one [`Event::Trouble`] says
-//! what it was; the console watches on.
-//!
-//! While the console is up, the chord does nothing.
+//! The screen comes before the freezing: a display server is asked to let go of it, and a frozen one could not answer.
+//! When the shell ends, or [`Handle::leave`] is called, the shell's session is ended, the instances are thawed, and the
+//! terminal from before is shown again. Where anything goes wrong on the way, what has been done is undone, and one
+//! [`Event::Trouble`] says what it was; the console watches on. While it is up, the chord does nothing.
 //!
 //! # What outlives the shell
 //! All processes of its session are hung up, and killed when they do not end within a second. A process that has made
 //! a session of its own lives on, as a daemon should, but has lost the terminal: its descriptors are of no use any
 //! more. Nobody of these is a child of the embedding program, so that none can become its zombie, unless that program
 //! adopts orphans itself (it is process 1, or a subreaper) and does not wait for them.
+//!
+//! # What outlives the embedding program
+//! Killed while the console is up, it leaves the shell, and what was frozen: whoever sits there can mend things, and can
+//! switch to other terminals again. The next program takes the terminal over when the chord is pressed.
+//!
+//! # Who may
+//! Whoever can press the keys is root, without a password: the console is for machines whose keyboard is locked away
+//! or whose user is their owner.
 
 mod chord;
 mod console;

@@ -24,36 +24,27 @@ const CLEAR: &str = "\x1bc\x1b%G\x1b[3J";
 pub struct Screen {
     number: Number,
     before: Number,
-    /// /dev/tty0, for what concerns all of them.
-    all: OwnedFd,
+    /// Dead when the shell has ended: the kernel hangs the terminal up with the leader of its session.
     terminal: OwnedFd,
-    seized: Option<Seized>,
-}
-
-/// The terminal from before, which did not let go by itself.
-#[derive(Debug)]
-struct Seized {
-    terminal: OwnedFd,
-    display: Display,
+    /// Who drew on the terminal from before, where that did not let go by itself.
+    seized: Option<Display>,
 }
 
 impl Screen {
     /// Takes terminal `number` from whoever has it, clears it and shows it. In the thread that keeps it: with this
     /// thread ends that nothing switches away.
     ///
-    /// What is shown before is asked to let go of the screen. If it does not within a second, it is not asked
-    /// again.
+    /// What is shown before is asked to let go of the screen. If it does not within a second, the screen is taken all
+    /// the same; afterwards it draws there again, and is asked by nobody any more when something switches away.
     ///
     /// # Errors
     /// What could not be done; what is shown is the same as before then.
     pub fn take(number: Number) -> Result<Self, Error> {
-        let all = open("/dev/tty0")
-            .map_err(|error| error.with_hint("the control console needs a machine with virtual terminals"))?;
-        let shown = vt::active(&all).map_err(|errno| Error::call("ask which terminal is shown", errno))?;
+        let shown = vt::active(any()?).map_err(|errno| Error::call("ask which terminal is shown", errno))?;
         // What a console of before has left behind: nobody knows where it came from.
         let before = if shown == number { Number::FIRST } else { shown };
         let terminal = open_fresh(number)?;
-        let mut screen = Self { number, before, all, terminal, seized: None };
+        let mut screen = Self { number, before, terminal, seized: None };
         match screen.show() {
             Ok(()) => Ok(screen),
             Err(error) => {
@@ -85,11 +76,11 @@ impl Screen {
         prepare(&self.terminal).map_err(told)?;
         // Before it is shown: after that somebody might switch away in between.
         vt::refuse_switching(&self.terminal).map_err(told)?;
-        if switch(&self.all, self.number)? {
+        if switch(self.number)? {
             return Ok(());
         }
         self.seize()?;
-        if switch(&self.all, self.number)? {
+        if switch(self.number)? {
             return Ok(());
         }
         Err(Error::new(format!("switch to terminal {}: terminal {} stays shown", self.number, self.before))
@@ -99,12 +90,10 @@ impl Screen {
     /// Has the terminal from before let go of the screen without its owner's consent.
     fn seize(&mut self) -> Result<(), Error> {
         let told = |errno| Error::call(format_args!("take the screen from terminal {}", self.before), errno);
-        let terminal = open(&format!("/dev/tty{}", self.before))?;
-        let display = vt::display(&terminal).map_err(told)?;
+        let terminal = open(&path_of(self.before))?;
+        self.seized = Some(vt::display(&terminal).map_err(told)?);
         vt::allow_switching(&terminal).map_err(told)?;
-        vt::set_display(&terminal, Display::Text).map_err(told)?;
-        self.seized = Some(Seized { terminal, display });
-        Ok(())
+        vt::set_display(&terminal, Display::Text).map_err(told)
     }
 
     /// Takes the terminal from everybody who has it open, and shows again what was shown before.
@@ -112,36 +101,38 @@ impl Screen {
     /// # Errors
     /// What could not be done; the rest has been.
     pub fn give_back(self) -> Result<Number, Error> {
-        let Self { number, before, all, terminal, seized } = self;
+        let Self { number, before, terminal, seized } = self;
         let told = |errno| Error::call(format_args!("give terminal {number} back"), errno);
-        let freed = vt::allow_switching(&terminal).and_then(|()| vt::hang_up(&terminal)).map_err(told);
         drop(terminal);
-        let is_back = switch(&all, before)?;
-        if let Some(Seized { terminal, display }) = seized {
-            vt::set_display(&terminal, display).map_err(told)?;
-        }
+        let freed = open(&path_of(number)).and_then(|terminal| {
+            vt::allow_switching(&terminal).and_then(|()| vt::hang_up(&terminal)).map_err(told)
+        });
+        let is_back = switch(before);
+        let restored = seized.map_or(Ok(()), |display| {
+            open(&path_of(before)).and_then(|terminal| vt::set_display(terminal, display).map_err(told))
+        });
         // EBUSY: a process that has outlived the shell still has its dead descriptor.
-        let _ = vt::disallocate(&all, number);
-        if !is_back {
-            return Err(Error::new(format!(
-                "switch back to terminal {before}: terminal {number} stays shown"
-            )));
+        let _ = any().map(|any| vt::disallocate(any, number));
+        freed.and(restored)?;
+        if is_back? {
+            return Ok(before);
         }
-        freed.map(|()| before)
+        Err(Error::new(format!("switch back to terminal {before}: terminal {number} stays shown")))
     }
 }
 
 /// Whether the switch has happened in time.
-fn switch(all: &OwnedFd, to: Number) -> Result<bool, Error> {
+fn switch(to: Number) -> Result<bool, Error> {
     let told = |errno| Error::call(format_args!("switch to terminal {to}"), errno);
-    match vt::activate(all, to) {
+    let any = any()?;
+    match vt::activate(&any, to) {
         Ok(()) => {}
         // What is shown draws by itself, and is asked by nobody.
         Err(Errno::INVAL) => return Ok(false),
         Err(errno) => return Err(told(errno)),
     }
     let until = Instant::now() + PATIENCE;
-    while vt::active(all).map_err(told)? != to {
+    while vt::active(&any).map_err(told)? != to {
         if Instant::now() >= until {
             return Ok(false);
         }
@@ -150,9 +141,16 @@ fn switch(all: &OwnedFd, to: Number) -> Result<bool, Error> {
     Ok(true)
 }
 
+/// A virtual terminal, for what concerns all of them. It is the one that is shown at this moment, which somebody may
+/// hang up: it is not kept.
+fn any() -> Result<OwnedFd, Error> {
+    open("/dev/tty0")
+        .map_err(|error| error.with_hint("the control console needs a machine with virtual terminals"))
+}
+
 /// The terminal, when nobody else has it any more: who had it open could read what is typed in the shell.
 fn open_fresh(number: Number) -> Result<OwnedFd, Error> {
-    let path = format!("/dev/tty{number}");
+    let path = path_of(number);
     let told = |errno| Error::call(format_args!("open {path}"), errno);
     let stale = open(&path)?;
     let device = fstat(&stale).map_err(told)?.st_rdev;
@@ -187,6 +185,10 @@ fn write(terminal: &OwnedFd, text: &str) -> sys::Result<()> {
         }
     }
     Ok(())
+}
+
+fn path_of(number: Number) -> String {
+    format!("/dev/tty{number}")
 }
 
 fn open(path: &str) -> Result<OwnedFd, Error> {

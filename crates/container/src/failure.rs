@@ -48,6 +48,13 @@ impl Failure {
         Self { kind: Kind::Usage, ..Self::ours(text).hint(Some("husk help run")) }
     }
 
+    /// The same, where a command line is at fault.
+    #[must_use]
+    pub fn into_usage(mut self) -> Self {
+        self.kind = Kind::Usage;
+        self
+    }
+
     /// With an exit code of its own.
     #[must_use]
     pub const fn with_code(mut self, code: u8) -> Self {

@@ -72,7 +72,8 @@ mod tests {
 
     #[test]
     fn every_value_is_parsed_and_what_is_wrong_with_it_is_said() {
-        let wrong: [(fn(&mut Settings), &str); 8] = [
+        type Mistake = fn(&mut Settings);
+        let wrong: [(Mistake, &str); 8] = [
             (|settings| settings.memory = Some("1x".into()), "1x"),
             (|settings| settings.cpus = Some("-".into()), "-"),
             (|settings| settings.bind = vec!["a:b".into()], "starts with / or ."),

@@ -137,6 +137,20 @@ impl Blocks for Plain<'_> {
     }
 }
 
+/// The plain way, reported on.
+pub(crate) struct Watched<'a, 'w> {
+    pub(crate) writer: &'a mut dyn Write,
+    pub(crate) watch: &'a mut Watch<'w>,
+}
+
+impl Blocks for Watched<'_, '_> {
+    fn put(&mut self, bytes: &[u8]) -> Result<()> {
+        self.writer.write_all(bytes).map_err(|error| Error::stream("write", "the archive", &error))?;
+        self.watch.gauge.add(bytes.len());
+        self.watch.report()
+    }
+}
+
 /// A layer that is packed, in a file without a name.
 struct Packed {
     extent: Extent,

@@ -31,7 +31,12 @@ pub struct Changes<'a> {
 
 /// Layers, and changes over them, as one tree.
 #[derive(Debug)]
-pub struct MergedTree(OwnedFd);
+pub struct MergedTree {
+    root: OwnedFd,
+    /// With the last descriptor of it the mount is taken apart, even while files of it are open; and where it is, no
+    /// path beneath a root can have `..` in it (openat2(2) says EAGAIN, each time).
+    _mount: OwnedFd,
+}
 
 impl MergedTree {
     /// Layers alone, bottom first; read-only.
@@ -62,7 +67,7 @@ impl MergedTree {
     /// The root of the tree.
     #[must_use]
     pub fn root(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.root.as_fd()
     }
 
     fn mount(stack: &[LayerId], store: &Store, top: Top<'_>) -> Result<Self> {
@@ -90,7 +95,8 @@ impl MergedTree {
         // The mount's own descriptor is a path only; names are read through an ordinary one.
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = fs::openat(&mount, ".", flags, Mode::empty());
-        root.map(Self).map_err(Error::system("open", "the layers"))
+        let root = root.map_err(Error::system("open", "the layers"))?;
+        Ok(Self { root, _mount: mount })
     }
 }
 

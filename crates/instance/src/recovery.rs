@@ -7,7 +7,7 @@ use crate::state::{Circumstances, Effect, Found, Freezer, Phase, State, Wish, en
 /// From the state on disk and what was found to the state that it is in.
 pub fn recover(state: &State, with: &Circumstances<'_>, found: &Found) -> (State, Vec<Effect>) {
     match found {
-        Found::Alive { shim, pid, freezer } => {
+        Found::Alive { shim, pid, freezer, address } => {
             let (phase, then) = match (&state.phase, freezer) {
                 // Frozen for a commit, or by a pause that did not get to the disk.
                 (Phase::Running { .. }, Freezer::Frozen) => {
@@ -33,7 +33,7 @@ pub fn recover(state: &State, with: &Circumstances<'_>, found: &Found) -> (State
                 Phase::Starting { .. } => with.now_ms,
                 _ => state.since_ms,
             };
-            (State { phase, since_ms, ..state.clone() }, effects)
+            (State { phase, since_ms, address: address.clone(), ..state.clone() }, effects)
         }
         Found::Ended(exit) if is_underway(state) => ended(state, with, exit),
         Found::Nothing if matches!(state.phase, Phase::Starting { .. }) => interrupted(state, with),

@@ -163,6 +163,8 @@ pub enum Found {
         pid: i32,
         /// Whether it is frozen.
         freezer: Freezer,
+        /// Its address in the private network, if it has one.
+        address: Option<String>,
     },
     /// No shim, but how the first process ended.
     Ended(Exit),

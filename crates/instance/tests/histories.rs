@@ -143,7 +143,7 @@ impl Machine {
         let found = match (self.shim, self.left.clone()) {
             (Some(shim), _) => {
                 let freezer = if self.frozen { Freezer::Frozen } else { Freezer::Thawed };
-                Found::Alive { shim, pid: 101, freezer }
+                Found::Alive { shim, pid: 101, freezer, address: None }
             }
             (None, Some(exit)) => Found::Ended(exit),
             (None, None) => Found::Nothing,

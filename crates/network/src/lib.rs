@@ -14,6 +14,13 @@
 //!
 //! No program is started for it: links are made by rtnetlink(7), rules by nf_tables' own messages.
 //!
+//! What is held by tests: nothing reaches an instance but the host, other instances, and what a published port leads
+//! there; an instance does not reach what the host serves on its loopback, and sends with no address of another
+//! subnet. What is not: an instance can take the address of another one of the bridge (ARP); a firewall of the host
+//! that drops what is passed on (a host with docker has one) drops what instances send; a program that begins to
+//! listen on a port that is published gets nothing from it; `nft flush ruleset` takes the ports of running instances
+//! away until they are prepared again.
+//!
 //! IPv4 alone. An instance has IPv6 on `lo` and link-local addresses, no way out by it, and nothing is published on it.
 
 mod error;

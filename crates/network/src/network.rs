@@ -80,6 +80,8 @@ impl Network {
     /// nothing is left. Doing it again changes nothing.
     ///
     /// To be called when a crash may have left something, and when an instance has ended that may have been the last.
+    /// An instance that is being started belongs to `alive` too. It takes the kernel tens
+    /// of milliseconds.
     ///
     /// # Errors
     /// The kernel refuses to list or to remove something.

@@ -90,8 +90,8 @@ impl Socket {
             for message in Reader(buffer.get(..length).unwrap_or_default()) {
                 complete &= message.flags & INTERRUPTED == 0;
                 match message.kind {
-                    DONE => return Ok(complete),
-                    ERROR => return error_in(message.body).map(|()| complete),
+                    // A list that breaks off says why in its last message.
+                    DONE | ERROR => return error_in(message.body).map(|()| complete),
                     _ => found.extend(take(message)),
                 }
             }
@@ -107,7 +107,7 @@ impl Socket {
     }
 }
 
-/// The error number at the start of an NLMSG_ERROR, negative as the kernel has it; 0 is none.
+/// The error number at the start of an NLMSG_ERROR or NLMSG_DONE, negative as the kernel has it; 0 is none.
 fn error_in(body: &[u8]) -> Result<()> {
     match body.first_chunk().map(|number| i32::from_ne_bytes(*number)) {
         Some(0) => Ok(()),

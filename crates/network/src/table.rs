@@ -14,10 +14,12 @@
 //! All of it is there once, for the whole subnet; an instance has elements in the maps alone, one for each port, with
 //! its name as their comment. The table is made by one transaction: if it exists, it is complete.
 
+use std::net::Ipv4Addr;
+
 use sys::{Errno, Result};
 
 use crate::Settings;
-use crate::message::{ACKNOWLEDGE, APPEND, Attributes, CREATE, EXCLUSIVE, Messages};
+use crate::message::{ACKNOWLEDGE, APPEND, Attributes, CREATE, EXCLUSIVE, Messages, Writer};
 use crate::rule::{Address, ByAddress, Comparison, Rule, Side, Verdict};
 use crate::socket::Socket;
 
@@ -40,7 +42,7 @@ pub const NEWSETELEM: u16 = NFTABLES | 12;
 pub const GETSETELEM: u16 = NFTABLES | 13;
 pub const DELSETELEM: u16 = NFTABLES | 14;
 
-/// The maps, and whether an address is in the key.
+/// The map of ports that are published at all addresses of the host, and the map of those at one.
 pub const PORTS: &str = "ports";
 pub const ADDRESSES: &str = "addresses";
 
@@ -97,7 +99,7 @@ pub fn forwarding_before(socket: &mut Socket, table: &str) -> Result<Forwarding>
     Ok(if marked { Forwarding::WasOff } else { Forwarding::WasOn })
 }
 
-fn found(socket: &mut Socket, kind: u16, name: impl FnOnce(&mut crate::message::Writer<'_>)) -> Result<bool> {
+fn found(socket: &mut Socket, kind: u16, name: impl FnOnce(&mut Writer<'_>)) -> Result<bool> {
     let mut question = Messages::default();
     question.add(kind, ACKNOWLEDGE, &HEAD, name);
     match socket.list(&question, |_| Some(())) {
@@ -145,6 +147,9 @@ const POSTROUTING: Hook = Hook { kind: "nat", number: 4, priority: 100 };
 const FORWARD: Hook = Hook { kind: "filter", number: 2, priority: 0 };
 /// Before connections are tracked and addresses translated: what is seen here is what was on the wire.
 const RAW: Hook = Hook { kind: "filter", number: 0, priority: -300 };
+
+/// 127.0.0.0/8: the network and its mask.
+const LOOPBACK: (Ipv4Addr, Ipv4Addr) = (Ipv4Addr::new(127, 0, 0, 0), Ipv4Addr::new(255, 0, 0, 0));
 
 /// nft(8)'s numbers of types: how the table is shown depends on them, and nothing else.
 const IPV4_ADDR: u32 = 7;
@@ -270,9 +275,6 @@ impl Making<'_> {
         });
     }
 }
-
-const LOOPBACK: (std::net::Ipv4Addr, std::net::Ipv4Addr) =
-    (std::net::Ipv4Addr::new(127, 0, 0, 0), std::net::Ipv4Addr::new(255, 0, 0, 0));
 
 /// The attributes of an answer of nf_tables.
 pub fn attributes(body: &[u8]) -> Attributes<'_> {

@@ -21,6 +21,7 @@ mod launch;
 mod layers;
 #[cfg(feature = "containers")]
 mod mounts;
+mod operands;
 mod perform;
 mod print;
 mod resolve;
@@ -30,6 +31,7 @@ mod terminal;
 mod wire;
 
 pub use launch::{Launch, Launched, Others, launch};
+pub use operands::*;
 pub use step::*;
 pub use sys::clone::Memory;
 pub use wire::{Call, Channel, Failure, Report};

@@ -2,12 +2,14 @@
 
 use core::mem::MaybeUninit;
 
+use sys::event::{PollFd, PollFlags, poll};
 use sys::fd::{AsFd, BorrowedFd, OwnedFd};
 use sys::io::{IoSlice, IoSliceMut};
 use sys::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
     SendFlags, recv, recvmsg, send, sendmsg,
 };
+use sys::time::Timespec;
 use sys::{Errno, Result};
 
 use crate::Pause;
@@ -197,11 +199,32 @@ impl Channel {
         Self(Way::Note(failure))
     }
 
-    /// The socket; EPIPE where there is none.
-    pub(crate) fn socket(&self) -> Result<BorrowedFd<'_>> {
+    /// The socket, which is readable when there is a report; EPIPE where the report is there already.
+    ///
+    /// # Errors
+    /// EPIPE.
+    pub fn socket(&self) -> Result<BorrowedFd<'_>> {
         match &self.0 {
             Way::Socket(socket) => Ok(socket.as_fd()),
             Way::Note(_) => Err(Errno::PIPE),
+        }
+    }
+
+    /// Waits no longer than so many milliseconds for a report; whether there is one, or the end.
+    ///
+    /// # Errors
+    /// Those of poll(2).
+    pub fn wait(&self, milliseconds: u32) -> Result<bool> {
+        let Way::Socket(socket) = &self.0 else { return Ok(true) };
+        let deadline = sys::clock::monotonic() + u64::from(milliseconds) * 1_000_000;
+        loop {
+            let left = deadline.saturating_sub(sys::clock::monotonic());
+            let left =
+                Timespec { tv_sec: (left / 1_000_000_000) as i64, tv_nsec: (left % 1_000_000_000) as i64 };
+            match poll(&mut [PollFd::new(socket, PollFlags::IN)], Some(&left)) {
+                Err(Errno::INTR) => {}
+                other => return other.map(|ready| ready > 0),
+            }
         }
     }
 

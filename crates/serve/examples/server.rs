@@ -122,6 +122,8 @@ fn main() -> Result<(), String> {
         // A variable of this process has no NUL in it.
         let _ = environment.push(&[name.as_bytes(), b"=", value.as_bytes()]);
     }
+    // Commands are started in the pid namespace of the main command.
+    let is_joined = std::env::var_os("SERVE_JOIN").is_some();
     let settings = Settings {
         dial: None,
         version: "1.1.0".to_owned(),
@@ -130,7 +132,7 @@ fn main() -> Result<(), String> {
         allowed_users: allowed.map_err(|error| format!("a user id: {error}"))?,
         allowed_variables: std::env::var("SERVE_ALLOW_ENV").into_iter().collect(),
         groups: groups()?,
-        orphans: Orphans::Ours,
+        orphans: if is_joined { Orphans::Main } else { Orphans::Ours },
         journal: file("SERVE_JOURNAL")?.map(Into::into),
         nofile: nofile(),
     };
@@ -150,7 +152,11 @@ fn main() -> Result<(), String> {
         server.add_client(sys::vsock::connect(LOCAL, port).map_err(words)?);
     }
     if let Ok(script) = std::env::var("SERVE_MAIN") {
-        server.adopt(container::start(&script)?).map_err(words)?;
+        let main = container::start(&script)?;
+        if is_joined {
+            sys::clone::join(main.child.pidfd.as_fd(), sys::clone::Namespaces::PID).map_err(words)?;
+        }
+        server.adopt(main).map_err(words)?;
     }
     let mut machine = Alone { fifo: file("SERVE_NEWS")?, watch: Watch::Off, is_paused: false };
     server.run(&mut machine).map_err(words)

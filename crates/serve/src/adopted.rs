@@ -8,6 +8,7 @@ use sys::clone::Child;
 use sys::event::epoll::EventFlags;
 use sys::fd::OwnedFd;
 use sys::io::{fcntl_dupfd_cloexec, ioctl_fionbio};
+use sys::process::Pid;
 use sys::{Errno, Result};
 use wire::{ExecId, OnDisconnect, SignalNumber};
 
@@ -62,6 +63,16 @@ pub enum Streams {
     },
     /// The master of its terminal.
     Terminal(OwnedFd),
+}
+
+/// The main command of a server.
+#[derive(Debug)]
+pub(crate) struct Adopted {
+    pub found: Key,
+    /// Until it has been reaped.
+    pub pid: Option<Pid>,
+    /// What follows its end. By reference, so that a program that adopts none does not have the code.
+    pub end: fn(&mut Server, Key, &mut dyn Machine),
 }
 
 /// The same, as a session has them.
@@ -126,7 +137,7 @@ impl Server {
         session.group = main.group;
         let pid = session.pid;
         let found = self.enter(session);
-        (self.main, self.main_pid) = (Some(found), Some(pid));
+        self.main = Some(Adopted { found, pid: Some(pid), end: Self::main_has_ended });
         let Some(session) = self.sessions.get_mut(found) else { return Ok(()) };
         if let Some(pidfd) = &session.pidfd {
             self.poll.add(pidfd, Source::Process(found), EventFlags::IN)?;
@@ -135,10 +146,11 @@ impl Server {
         Ok(())
     }
 
-    /// The main command's process has ended, and everything is to.
-    pub(crate) fn main_has_ended(&mut self, found: Key, machine: &mut dyn Machine) {
-        self.main_pid = None;
-        self.drain(found);
+    /// The main command's process has ended, and its output has been read; everything is to end.
+    fn main_has_ended(&mut self, found: Key, machine: &mut dyn Machine) {
+        if let Some(main) = &mut self.main {
+            main.pid = None;
+        }
         let Some(session) = self.sessions.get_mut(found) else { return };
         if let Some(log) = &mut session.log {
             log.end_lines();

@@ -40,22 +40,11 @@ struct Ends {
 }
 
 impl Ends {
-    /// Takes the terminal that a command has opened for itself in place of ours, if it has. A command whose terminal
-    /// cannot be used is ended.
-    fn exchange_terminal(&mut self, exec: &Exec, started: Started) -> Result<Child, NotStarted> {
-        let (Some(master), Some(pty)) = (started.terminal, &exec.pty) else { return Ok(started.child) };
-        match crate::terminal::ours(master, pty) {
-            Ok([output, input, terminal]) => {
-                self.outlets[0] = Outlet::terminal(output);
-                self.stdin = self.stdin.take().map(|_| input);
-                self.terminal = Some(terminal);
-                Ok(started.child)
-            }
-            Err(errno) => {
-                spawn::end(&started.child);
-                Err(NotStarted::ours(format!("take the terminal of the command: {}", describe(errno))))
-            }
-        }
+    /// Has our ends of a terminal in place of others.
+    fn take_terminal(&mut self, [output, input, terminal]: [OwnedFd; 3], stdin: &Stdin) {
+        self.stdin = (*stdin != Stdin::Empty).then_some(input);
+        self.outlets = [Outlet::terminal(output), Outlet::new(None)];
+        self.terminal = Some(terminal);
     }
 
     /// Standard input, with what is to be written to it.
@@ -141,12 +130,14 @@ impl Server {
             // 0: as it was. A server is no descendant of its command.
             let _ = sys::children::set_timer_slack(0);
         }
-        let started = started.and_then(|started| ends.exchange_terminal(exec, started));
-        let child = match started {
-            Ok(child) => child,
-            Err(error) => {
+        let Started { child, terminal } = match started {
+            Ok(started) => started,
+            Err(mut error) => {
                 if let (Some(groups), Some(group)) = (&mut self.groups, group) {
                     groups.remove(group);
+                }
+                if let Some(child) = error.hangs.take() {
+                    self.await_end(child, exec);
                 }
                 return Err(error);
             }
@@ -173,6 +164,9 @@ impl Server {
         session.is_named = exec.id.is_some() || exec.events || exec.detach;
         session.remains = if exec.id.is_some() || exec.detach { Remains::Kept } else { Remains::Owed };
         (session.slot, session.mark, session.group) = (slot, mark, group);
+        if let Some(ours) = terminal {
+            ends.take_terminal(ours, &exec.stdin);
+        }
         session.inlet = ends.inlet(&exec.stdin);
         (session.outlets, session.terminal) = (ends.outlets, ends.terminal);
         session.allowance = exec.max_output.map(|left| Allowance { left, then: exec.on_limit });
@@ -180,6 +174,15 @@ impl Server {
         self.watch(found);
         self.announce_start(found);
         Ok(found)
+    }
+
+    /// A command that hangs on its way to its program has been killed: it is listed until that has come to something.
+    fn await_end(&mut self, child: Child, exec: &Exec) {
+        let mut session = Session::new(self.new_id(), child, label(exec), Terms::of(exec));
+        (session.is_named, session.remains, session.deadline) = (false, Remains::Owed, None);
+        session.killed_by = Some("timeout");
+        let found = self.enter(session);
+        self.watch(found);
     }
 
     /// Makes a session known.
@@ -242,13 +245,11 @@ impl Server {
         }
         if let Some(pty) = &exec.pty {
             let words = |errno| NotStarted::ours(format!("open a terminal: {}", describe(errno)));
-            let Terminal { theirs, ours: [output, input, terminal] } = Terminal::open(pty).map_err(words)?;
-            return Ok(Ends {
-                theirs: theirs.map(Some),
-                stdin: (exec.stdin != Stdin::Empty).then_some(input),
-                outlets: [Outlet::terminal(output), Outlet::new(None)],
-                terminal: Some(terminal),
-            });
+            let Terminal { theirs, ours } = Terminal::open(pty).map_err(words)?;
+            let outlets = [Outlet::new(None), Outlet::new(None)];
+            let mut ends = Ends { theirs: theirs.map(Some), stdin: None, outlets, terminal: None };
+            ends.take_terminal(ours, &exec.stdin);
+            return Ok(ends);
         }
         let (reading, stdin) = match exec.stdin {
             Stdin::Empty => (self.nothing().map_err(words)?, None),

@@ -17,7 +17,7 @@ impl Server {
         message.count("execs_kept", self.sessions.len().saturating_sub(running) as u64);
         message.count("connections", self.connections.len() as u64);
         message.count("execs_started", self.serial).count("api_orphans_reaped", self.reaped);
-        let main = self.main.and_then(|main| self.sessions.get(main));
+        let main = self.main.as_ref().and_then(|main| self.sessions.get(main.found));
         let group = main.and_then(|main| main.group.as_ref());
         if let Some(stats) = group.map(Group::stats).or_else(|| Some(Own::find()?.stats())) {
             write(&mut message, &stats);

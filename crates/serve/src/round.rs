@@ -7,7 +7,6 @@ use crate::key::Key;
 use crate::machine::Machine;
 use crate::outlet::Outlet;
 use crate::server::{Server, kin};
-use crate::session::Session;
 use crate::supervise::LAST_WORDS;
 use crate::timers::{Due, now};
 use crate::tree::{self, Root};
@@ -30,9 +29,9 @@ impl Server {
                 journal.clear(slot);
             }
             self.drain(*found);
-            if self.main == Some(*found) {
-                self.main_has_ended(*found, machine);
-            }
+        }
+        if let Some(main) = self.main.as_ref().filter(|main| ending.contains(&main.found)) {
+            (main.end)(self, main.found, machine);
         }
         self.count_left(&ending);
         for found in ending {
@@ -56,9 +55,10 @@ impl Server {
             if session.kill_at.is_some() && session.is_populated() == Some(false) {
                 session.kill_at = None;
             }
+            let is_asked = session.kill_at.is_some() && session.group.is_none();
             // Of those whose outputs are held by somebody only who knows more than the base protocol is told.
             let is_held = session.outlets.iter().any(|outlet| !outlet.is_closed());
-            if session.kill_at.is_some() || (is_held && (session.is_named || are_heard)) {
+            if is_asked || (is_held && (session.is_named || are_heard)) {
                 matter.push(*found);
             }
         }
@@ -66,7 +66,7 @@ impl Server {
             return;
         }
         let mut left = vec![0; matter.len()];
-        for (number, _) in tree::members(kin!(self), &self.roots(matter.iter())) {
+        for (number, _) in tree::members(kin!(self), &self.roots(&matter)) {
             left[number] += 1;
         }
         for (found, left) in matter.into_iter().zip(left) {
@@ -74,7 +74,7 @@ impl Server {
             if let Some(exit) = &mut session.exit {
                 exit.left = left;
             }
-            if left == 0 && session.is_populated() != Some(true) {
+            if left == 0 && session.group.is_none() {
                 session.kill_at = None;
             }
         }
@@ -93,45 +93,43 @@ impl Server {
         if self.asked.is_empty() && self.doomed.is_empty() {
             return false;
         }
-        let mut asked = Vec::new();
-        for found in core::mem::take(&mut self.asked) {
-            match self.sessions.get(found).map(|session| session.terms.kill_signal.get()) {
-                Some(SIGKILL) => {
-                    // There is nothing that comes after it.
-                    if let Some(session) = self.sessions.get_mut(found) {
-                        session.kill_at = None;
-                    }
-                    self.schedule(found);
-                    self.doom(found);
-                }
-                Some(signal) => asked.push((found, signal)),
-                None => {}
+        let mut asked = core::mem::take(&mut self.asked);
+        asked.retain(|found| match self.sessions.get_mut(*found) {
+            Some(session) if session.terms.kill_signal.get() == SIGKILL => {
+                // There is nothing that comes after it.
+                session.kill_at = None;
+                session.is_doomed = true;
+                self.doomed.push(*found);
+                false
             }
-        }
+            other => other.is_some(),
+        });
         if !asked.is_empty() {
-            let roots = self.roots(asked.iter().map(|(found, _)| found));
-            for (number, member) in tree::members(kin!(self), &roots) {
-                tree::send(&member, asked[number].1);
+            for (number, member) in tree::members(kin!(self), &self.roots(&asked)) {
+                if let Some(session) = self.sessions.get(asked[number]) {
+                    tree::send(&member, session.terms.kill_signal.get());
+                }
             }
         }
         let doomed = core::mem::take(&mut self.doomed);
-        let has_group = |found: &&Key| self.sessions.get(**found).is_some_and(Session::kill_group);
-        let roots = self.roots(doomed.iter().filter(|found| !has_group(found)));
-        if !roots.is_empty() {
-            tree::kill(kin!(self), &roots);
+        let mut walked = doomed.clone();
+        walked.retain(|found| self.sessions.get(*found).is_some_and(|session| !session.kill_group()));
+        if !walked.is_empty() {
+            tree::kill(kin!(self), &self.roots(&walked));
         }
         for found in doomed {
             if let Some(session) = self.sessions.get_mut(found) {
                 session.is_doomed = false;
             }
+            self.schedule(found);
             self.advance(found);
         }
         true
     }
 
     /// What tells the trees of these sessions, all of which there are.
-    fn roots<'k>(&self, found: impl Iterator<Item = &'k Key>) -> Vec<Root<'_>> {
-        let sessions = found.filter_map(|found| self.sessions.get(*found));
+    fn roots(&self, found: &[Key]) -> Vec<Root<'_>> {
+        let sessions = found.iter().filter_map(|found| self.sessions.get(*found));
         sessions.map(|session| session.root(kin!(self))).collect()
     }
 }

@@ -7,10 +7,10 @@ use sys::Result;
 use sys::event::epoll::EventFlags;
 use sys::fd::{AsFd, OwnedFd};
 use sys::pages::Pages;
-use sys::process::Pid;
 use sys::signals::SignalSet;
 use wire::ExecId;
 
+use crate::adopted::Adopted;
 use crate::connection::Connection;
 use crate::dial::Dial;
 use crate::group::Groups;
@@ -36,7 +36,7 @@ macro_rules! kin {
         $crate::tree::Kin {
             leaders: &$server.leaders,
             orphans: $server.settings.orphans,
-            main: $server.main_pid,
+            main: $server.main.as_ref().and_then(|main| main.pid),
         }
     };
 }
@@ -81,9 +81,7 @@ pub struct Server {
     /// How many execs of a predecessor there were, where there was one.
     pub(crate) restarted: Option<u64>,
     /// The main command, where there is one.
-    pub(crate) main: Option<Key>,
-    /// Its process, until that has been reaped.
-    pub(crate) main_pid: Option<Pid>,
+    pub(crate) main: Option<Adopted>,
     /// What the machine was told.
     pub(crate) watch: Watch,
     /// Sessions whose processes have ended in this round, which nobody has been told.
@@ -113,7 +111,7 @@ impl Server {
             poll.add(&listener.socket, Source::Listener(number as u32), EventFlags::IN)?;
         }
         let orphans = match settings.orphans {
-            Orphans::Others => {
+            Orphans::Others | Orphans::Main => {
                 sys::signals::block_too(SignalSet::EMPTY.with(SIGPIPE))?;
                 None
             }
@@ -153,7 +151,6 @@ impl Server {
             orphaned: Pids::new(),
             restarted: None,
             main: None,
-            main_pid: None,
             watch: Watch::Off,
             ending: Vec::new(),
             asked: Vec::new(),
@@ -253,6 +250,11 @@ impl Server {
     pub(crate) fn session_of(&self, id: &ExecId) -> Option<Key> {
         let is_its = |key: &Key| self.sessions.get(*key).is_some_and(|session| session.id == *id);
         self.ids.of(hash(id)).map(Key::from_bits).find(is_its)
+    }
+
+    /// Whether this is the main command's session.
+    pub(crate) fn is_main(&self, found: Key) -> bool {
+        self.main.as_ref().is_some_and(|main| main.found == found)
     }
 
     /// Whether no command is left, and nobody is owed anything.

@@ -45,6 +45,9 @@ pub enum Orphans {
     Ours,
     /// Somebody above.
     Others,
+    /// The main command that the server adopts, which is the first process of the pid namespace that all commands are
+    /// started in.
+    Main,
 }
 
 /// Variables that a command has whatever the server has.

@@ -15,24 +15,27 @@ use sys::fs::{AtFlags, CWD, FileType, statat};
 use sys::privilege::Capabilities;
 use sys::process::{Gid, Resource};
 use sys::signals::SignalSet;
-use wire::{EnvironmentMode, Exec, Quoted, ResourceLimit, Words};
+use sys::strerror::describe;
+use wire::{EnvironmentMode, Exec, Pty, Quoted, ResourceLimit, Words};
 
 use crate::accounts::{self, Account};
 
 /// Why a command was not started: in words, and as a shell's code.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Debug)]
 pub struct NotStarted {
     /// For the client.
     pub text: String,
     /// 127 for a program that was not found, 126 for one that cannot be executed, 125 for all else.
     pub code: u8,
+    /// A child that hangs on its way to its program, and has been sent SIGKILL: the server waits for its end.
+    pub hangs: Option<Child>,
 }
 
 impl NotStarted {
     /// Something of the server's, not of the command's.
     #[must_use]
     pub const fn ours(text: String) -> Self {
-        Self { text, code: 125 }
+        Self { text, code: 125, hangs: None }
     }
 }
 
@@ -59,16 +62,31 @@ pub struct Start<'s> {
 /// A command that runs.
 #[derive(Debug)]
 pub struct Started {
-    /// Its process, a child of this one.
-    pub child: Child,
-    /// The master of a terminal that the command has opened for itself, in its own devpts: it takes the place of the
-    /// one in [`Start::standard`].
-    pub terminal: Option<OwnedFd>,
+    pub(crate) child: Child,
+    /// Our ends of a terminal that it has opened for itself.
+    pub(crate) terminal: Option<[OwnedFd; 3]>,
 }
 
 impl From<Child> for Started {
     fn from(child: Child) -> Self {
         Self { child, terminal: None }
+    }
+}
+
+impl Started {
+    /// One that has opened a terminal for itself, in its own devpts: this is the master, which takes the place of the
+    /// terminal in [`Start::standard`], and gets the size that was asked for.
+    ///
+    /// # Errors
+    /// Those of ioctl(2) and fcntl(2) in words; the child has been ended then.
+    pub fn on_terminal(child: Child, master: OwnedFd, size: &Pty) -> Outcome<Self> {
+        match crate::terminal::ours(master, size) {
+            Ok(ours) => Ok(Self { child, terminal: Some(ours) }),
+            Err(errno) => {
+                spawn::end(&child);
+                Err(NotStarted::ours(format!("take the command's terminal: {}", describe(errno))))
+            }
+        }
     }
 }
 
@@ -141,7 +159,7 @@ fn start(start: &Start<'_>) -> Outcome<Child> {
         memory: Memory::Borrowed,
     };
     spawn::start(&launch, &mut NoPauses).map_err(|stopped| match stopped {
-        Stopped::Plan(error) => NotStarted { text: error.to_string(), code: error.code() },
+        Stopped::Plan(error) => NotStarted { text: error.to_string(), code: error.code(), hangs: None },
         Stopped::Caller(never) => match never {},
     })
 }
@@ -231,6 +249,7 @@ fn find(exec: &Exec, path: Option<&[u8]>) -> Outcome<CString> {
         Some(file) => NotStarted {
             text: format!("{}: {} is not executable", Quoted(&shown), file.to_string_lossy()),
             code: 126,
+            hangs: None,
         },
         None => NotStarted {
             text: format!(
@@ -239,6 +258,7 @@ fn find(exec: &Exec, path: Option<&[u8]>) -> Outcome<CString> {
                 String::from_utf8_lossy(path)
             ),
             code: 127,
+            hangs: None,
         },
     })
 }

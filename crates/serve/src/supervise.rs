@@ -220,10 +220,11 @@ impl Server {
 
     /// A session is over. It is kept where somebody may come back for it.
     fn retire(&mut self, found: Key) {
+        let is_main = self.is_main(found);
         let Some(session) = self.sessions.get_mut(found) else { return };
         self.timers.set(Due::Session(found), &mut session.due, None);
         if let (Some(groups), Some(group)) = (&mut self.groups, session.group.take())
-            && self.main != Some(found)
+            && !is_main
         {
             groups.remove(group);
         }
@@ -234,7 +235,7 @@ impl Server {
         if session.remains == Remains::Delivered {
             session.outlets.iter_mut().for_each(|outlet| outlet.ring.release());
         }
-        if !self.ended.contains(&found) && self.main != Some(found) {
+        if !self.ended.contains(&found) && !is_main {
             self.ended.push_back(found);
         }
         while self.ended.len() > MAX_ENDED {

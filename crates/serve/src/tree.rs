@@ -34,7 +34,7 @@ pub struct Kin<'l> {
     pub leaders: &'l Pids,
     /// To whom orphans fall.
     pub orphans: Orphans,
-    /// The main command: it gets them where it is the first process of a pid namespace.
+    /// The main command, while it runs.
     pub main: Option<Pid>,
 }
 
@@ -51,30 +51,20 @@ pub const fn mark(serial: u64) -> u32 {
 /// The descendants of several commands that are alive, the commands included, each with the number of its command.
 /// One walk finds them all: what it costs are the trees, and once those who have lost their parents.
 pub fn members(kin: Kin<'_>, roots: &[Root<'_>]) -> Vec<(usize, Stat)> {
-    let mut members = match proc::tells_children() {
-        true => Walk::of(kin, roots, Purpose::Look).stats(),
-        false => scan(kin, roots),
-    };
-    members.retain(|(_, stat)| stat.is_alive());
+    members_by(kin, roots, Children::known())
+}
+
+fn members_by(kin: Kin<'_>, roots: &[Root<'_>], children: Children) -> Vec<(usize, Stat)> {
+    let mut members = Vec::new();
+    for (number, pid) in Walk::of(kin, roots, Purpose::Look, children).found {
+        members.extend(proc::stat(pid).filter(Stat::is_alive).map(|stat| (number, stat)));
+    }
     members
 }
 
 /// Kills them, until nobody is found that has not been sent the signal; how many there were.
 pub fn kill(kin: Kin<'_>, roots: &[Root<'_>]) -> usize {
-    if proc::tells_children() {
-        return Walk::of(kin, roots, Purpose::Kill).found.len();
-    }
-    const LOOKS: usize = 8;
-    let mut sent = Pids::new();
-    for _ in 0..LOOKS {
-        let mut members = scan(kin, roots);
-        members.retain(|(_, member)| sent.note(member.pid));
-        if members.is_empty() {
-            break;
-        }
-        members.iter().for_each(|(_, member)| send(member, SIGKILL));
-    }
-    sent.len()
+    Walk::of(kin, roots, Purpose::Kill, Children::known()).found.len()
 }
 
 /// Signals a process that was found.
@@ -93,55 +83,100 @@ enum Purpose {
     Kill,
 }
 
+/// How the children of a process are known.
+enum Children {
+    /// The kernel tells.
+    Told,
+    /// It does not (without CONFIG_PROC_CHILDREN): by the parents of all processes, at some time.
+    Table(Ordered),
+}
+
+impl Children {
+    fn known() -> Self {
+        if proc::tells_children() { Self::Told } else { Self::Table(Ordered::new()) }
+    }
+
+    fn of(&self, pid: i32) -> Vec<i32> {
+        match self {
+            Self::Told => proc::children(pid),
+            Self::Table(table) => table.of(by_pid(pid)).map(|child| child as i32).collect(),
+        }
+    }
+}
+
 /// A walk down from commands, and what it has found.
 struct Walk<'w> {
     kin: Kin<'w>,
     roots: &'w [Root<'w>],
     purpose: Purpose,
-    /// The numbers of roots by pid, and by mark.
-    by_pid: Ordered,
-    by_mark: Ordered,
+    children: Children,
+    /// The numbers of roots by pid and by mark.
+    index: Ordered,
     /// Processes that have been looked at, whosesoever they are.
     seen: Pids,
     found: Vec<(usize, i32)>,
+    /// How many of them have had their children looked at.
+    done: usize,
+}
+
+/// Where a process was found.
+#[derive(Clone, Copy)]
+enum Place {
+    /// Among the children of a process of this root's.
+    Below(usize, i32),
+    /// Among the orphans that fall to this one.
+    Orphan(Orphans),
 }
 
 impl<'w> Walk<'w> {
-    fn of(kin: Kin<'w>, roots: &'w [Root<'w>], purpose: Purpose) -> Self {
-        let (by_pid, by_mark) = indexes(roots);
-        let mut walk = Self { kin, roots, purpose, by_pid, by_mark, seen: Pids::new(), found: Vec::new() };
+    fn of(kin: Kin<'w>, roots: &'w [Root<'w>], purpose: Purpose, children: Children) -> Self {
+        let (index, seen, found) = (Ordered::new(), Pids::new(), Vec::new());
+        let mut walk = Self { kin, roots, purpose, children, index, seen, found, done: 0 };
         walk.seen.note(getpid().as_raw_pid());
-        for root in roots {
-            walk.seen.note(root.pid.as_raw_pid());
-        }
         for (number, root) in roots.iter().enumerate() {
+            let pid = root.pid.as_raw_pid();
+            walk.seen.note(pid);
+            walk.index.insert(by_pid(pid), number as u64);
             let Some(pidfd) = root.pidfd else { continue };
             if purpose == Purpose::Kill {
                 let _ = sys::signals::send(pidfd, SIGKILL);
             }
-            walk.found.push((number, root.pid.as_raw_pid()));
-            walk.descend(number, root.pid.as_raw_pid());
+            walk.found.push((number, pid));
         }
-        // Those whose parents have ended. Who is not there yet falls to the same reaper, behind the others in its list:
-        // a look that finds nobody new has missed nobody.
+        for (number, root) in roots.iter().enumerate().filter(|(_, root)| root.mark != 0) {
+            walk.index.insert(by_mark(root.mark), number as u64);
+        }
+        // Those whose parents have ended come last. Who is not there yet falls to the same reaper, behind the others in
+        // its list: a look that finds nobody new has missed nobody.
         loop {
             let before = walk.found.len();
-            walk.look_at_orphans(Orphans::Ours);
-            walk.look_at_orphans(Orphans::Others);
+            walk.refresh();
+            walk.look_below();
+            for kind in [Orphans::Ours, Orphans::Others, Orphans::Main] {
+                walk.look_at_orphans(kind);
+            }
             if purpose == Purpose::Look || walk.found.len() == before {
                 return walk;
             }
         }
     }
 
-    fn descend(&mut self, number: usize, from: i32) {
-        let mut parents = Vec::from([from]);
-        while let Some(parent) = parents.pop() {
-            for child in proc::children(parent) {
-                if self.seen.note(child) && self.take(child, |walk| walk.is_below(child, number, parent)) {
-                    self.found.push((number, child));
-                    parents.push(child);
-                }
+    /// A table is out of date at once: those who have been looked at may have had other children.
+    fn refresh(&mut self) {
+        if let Children::Table(table) = &mut self.children {
+            *table = Ordered::new();
+            for process in proc::all().unwrap_or_default() {
+                table.insert(by_pid(process.ppid), by_pid(process.pid));
+            }
+            self.done = 0;
+        }
+    }
+
+    fn look_below(&mut self) {
+        while let Some((number, parent)) = self.found.get(self.done).copied() {
+            self.done += 1;
+            for child in self.children.of(parent) {
+                self.take(child, Place::Below(number, parent));
             }
         }
     }
@@ -150,136 +185,94 @@ impl<'w> Walk<'w> {
         if self.roots.iter().all(|root| root.orphans != kind) {
             return;
         }
-        for orphan in reapers(self.kin, kind).into_iter().flatten().flat_map(proc::children) {
-            if self.kin.leaders.contains(orphan) || !self.seen.note(orphan) {
-                continue;
+        for reaper in reapers(self.kin, kind) {
+            for orphan in self.children.of(reaper) {
+                if !self.kin.leaders.contains(orphan) {
+                    self.take(orphan, Place::Orphan(kind));
+                }
             }
-            let mut whose = None;
-            self.take(orphan, |walk| {
-                whose = walk.origin(orphan, kind);
-                whose.is_some()
-            });
-            if let Some(number) = whose {
-                self.found.push((number, orphan));
-                self.descend(number, orphan);
+            self.look_below();
+        }
+    }
+
+    /// Takes a process if it is new and belongs to a root. It is opened first and looked at then, so that what is looked
+    /// at is what is killed.
+    fn take(&mut self, pid: i32, place: Place) {
+        if !self.seen.note(pid) {
+            return;
+        }
+        let opened = match (self.purpose, Pid::from_raw(pid)) {
+            (Purpose::Kill, Some(pid)) => spawn::open(pid).map(Some),
+            _ => Ok(None),
+        };
+        if let (Ok(opened), Some(number)) = (opened, self.whose(pid, place)) {
+            if let Some(fd) = opened {
+                let _ = sys::signals::send(&fd, SIGKILL);
             }
+            self.found.push((number, pid));
         }
     }
 
-    /// Takes a process if it belongs. It is opened first and looked at then, so that what is looked at is what is killed.
-    fn take(&mut self, pid: i32, belongs: impl FnOnce(&Self) -> bool) -> bool {
-        if self.purpose == Purpose::Look {
-            return belongs(self);
+    /// The root that a process comes from: by its mark, or what else tells.
+    fn whose(&self, pid: i32, place: Place) -> Option<usize> {
+        match place {
+            Place::Below(number, _) if self.purpose == Purpose::Look => Some(number),
+            // That number may be somebody else's by now. Its parent has been killed, and may have ended.
+            Place::Below(number, parent) => {
+                let Root { mark, orphans, .. } = self.roots[number];
+                let is_child =
+                    |stat: Stat| stat.ppid == parent || reapers(self.kin, orphans).contains(&stat.ppid);
+                (has_mark(pid, mark) || proc::stat(pid).is_some_and(is_child)).then_some(number)
+            }
+            Place::Orphan(kind) => self.one_of(by_mark(slack(pid)), kind).or_else(|| {
+                let stat = proc::stat(pid)?;
+                let by_session = self.one_of(by_pid(stat.session), kind);
+                by_session.or_else(|| self.one_of(by_pid(stat.group), kind))
+            }),
         }
-        let Some(fd) = Pid::from_raw(pid).and_then(|pid| spawn::open(pid).ok()) else { return false };
-        belongs(self) && sys::signals::send(&fd, SIGKILL).is_ok()
     }
 
-    /// Whether a number that was found among somebody's children is still that child's.
-    fn is_below(&self, pid: i32, number: usize, parent: i32) -> bool {
-        let root = &self.roots[number];
-        if self.purpose == Purpose::Look || (root.mark != 0 && slack(pid) == Some(root.mark)) {
-            return true;
-        }
-        // Its parent may have ended since: it has been killed.
-        proc::stat(pid).is_some_and(|stat| {
-            stat.ppid == parent || reapers(self.kin, root.orphans).contains(&Some(stat.ppid))
-        })
-    }
-
-    /// The command that an orphan comes from, where there is one: its mark tells, its session or its group.
-    fn origin(&self, orphan: i32, kind: Orphans) -> Option<usize> {
-        let mark = (self.by_mark.len() > 0).then(|| slack(orphan)).flatten();
-        let marked = mark.and_then(|mark| self.one_of(&self.by_mark, mark.into(), kind));
-        marked.or_else(|| {
-            let stat = proc::stat(orphan)?;
-            self.one_of(&self.by_pid, key(stat.session), kind)
-                .or_else(|| self.one_of(&self.by_pid, key(stat.group), kind))
-        })
-    }
-
-    fn one_of(&self, index: &Ordered, key: u64, kind: Orphans) -> Option<usize> {
-        index.of(key).map(|number| number as usize).find(|number| self.roots[*number].orphans == kind)
-    }
-
-    fn stats(self) -> Vec<(usize, Stat)> {
-        let stats = self.found.into_iter().map(|(number, pid)| Some((number, proc::stat(pid)?)));
-        stats.flatten().collect()
+    fn one_of(&self, key: u64, kind: Orphans) -> Option<usize> {
+        self.index.of(key).map(|number| number as usize).find(|number| self.roots[*number].orphans == kind)
     }
 }
 
-fn indexes(roots: &[Root<'_>]) -> (Ordered, Ordered) {
-    let (mut by_pid, mut by_mark) = (Ordered::new(), Ordered::new());
-    for (number, root) in roots.iter().enumerate() {
-        by_pid.insert(key(root.pid.as_raw_pid()), number as u64);
-        if root.mark != 0 {
-            by_mark.insert(root.mark.into(), number as u64);
-        }
-    }
-    (by_pid, by_mark)
-}
-
-fn key(pid: i32) -> u64 {
+fn by_pid(pid: i32) -> u64 {
     pid.unsigned_abs().into()
 }
 
-/// The same on a kernel that does not tell children (without CONFIG_PROC_CHILDREN): by the parents of all processes.
-fn scan(kin: Kin<'_>, roots: &[Root<'_>]) -> Vec<(usize, Stat)> {
-    let all = proc::all().unwrap_or_default();
-    let us = getpid().as_raw_pid();
-    let mut found = Vec::new();
-    for (number, root) in roots.iter().enumerate() {
-        let (reapers, leader) = (reapers(kin, root.orphans), root.pid.as_raw_pid());
-        let of_its_own = |process: &Stat| match process.pid == leader {
-            true => root.pidfd.is_some(),
-            false => reapers.contains(&Some(process.ppid)) && tells_origin(process, root),
-        };
-        let mut inside: Vec<bool> =
-            all.iter().map(|process| process.pid != us && of_its_own(process)).collect();
-        // A parent's number may be above its child's once numbers have wrapped around: until nothing changes.
-        loop {
-            let mut grown = false;
-            for number in (0..all.len()).filter(|number| all[*number].pid != us) {
-                let parent = all.binary_search_by_key(&all[number].ppid, |process| process.pid);
-                if !inside[number] && parent.is_ok_and(|parent| inside[parent]) {
-                    inside[number] = true;
-                    grown = true;
-                }
-            }
-            if !grown {
-                break;
-            }
-        }
-        let members = all.iter().zip(inside).filter(|(_, inside)| *inside);
-        found.extend(members.map(|(process, _)| (number, process.clone())));
-    }
-    found
+/// Above all pids, but for 0, which is nobody's.
+fn by_mark(mark: u32) -> u64 {
+    u64::from(mark) << 32
 }
 
-/// Whether an orphan says of itself that it comes from the command.
-fn tells_origin(orphan: &Stat, root: &Root<'_>) -> bool {
-    let leader = root.pid.as_raw_pid();
-    let is_in = orphan.session == leader || orphan.group == leader;
-    is_in || (root.mark != 0 && slack(orphan.pid) == Some(root.mark))
-}
-
-/// To whom orphans fall: the main command, this process, or else one above it. There may be orphans of other servers
-/// there, whose marks may be the same.
-fn reapers(kin: Kin<'_>, orphans: Orphans) -> [Option<i32>; 3] {
-    let main = kin.main.map(Pid::as_raw_pid);
+/// To whom orphans fall. Above there may be those of other servers, whose marks may be the same.
+fn reapers(kin: Kin<'_>, orphans: Orphans) -> Vec<i32> {
+    let mut reapers = Vec::with_capacity(2);
     match orphans {
-        Orphans::Ours => [main, Some(getpid().as_raw_pid()), None],
+        Orphans::Ours => reapers.push(getpid().as_raw_pid()),
+        Orphans::Main => reapers.extend(kin.main.map(Pid::as_raw_pid)),
         Orphans::Others => {
             let parent = sys::process::getppid().map_or(1, Pid::as_raw_pid);
-            [main, Some(parent), (parent != 1).then_some(1)]
+            reapers.push(parent);
+            if parent != 1 {
+                reapers.push(1);
+            }
         }
     }
+    reapers
 }
 
-/// The slack of another's timers. Reading it needs CAP_SYS_NICE; without it only the other ways tell.
-fn slack(pid: i32) -> Option<u32> {
+fn has_mark(pid: i32, mark: u32) -> bool {
+    mark != 0 && slack(pid) == mark
+}
+
+/// The slack of another's timers, 0 where it is not known: reading it needs CAP_SYS_NICE, without which only the other
+/// ways tell.
+fn slack(pid: i32) -> u32 {
     let mut text = [0; 32];
-    proc::number(proc::head(&format!("/proc/{pid}/timerslack_ns"), &mut text)?.trim_ascii())
+    let text = proc::head(&format!("/proc/{pid}/timerslack_ns"), &mut text).unwrap_or_default();
+    proc::number(text.trim_ascii()).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -304,7 +297,10 @@ mod tests {
         };
         let begun = std::time::Instant::now();
         let found = loop {
-            let found = (pids(members(kin, &[root])), pids(scan(kin, &[root])));
+            let found = (
+                pids(members(kin, &[root])),
+                pids(members_by(kin, &[root], Children::Table(Ordered::new()))),
+            );
             if found.0.len() == 10 || begun.elapsed().as_secs() > 10 {
                 break found;
             }

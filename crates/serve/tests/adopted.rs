@@ -264,3 +264,31 @@ fn a_request_with_the_id_of_the_main_command_follows_it() {
     assert_eq!(client.next()["pid"], listed(&ground)["pid"]);
     assert_eq!(client.next()["data"], "here");
 }
+
+#[test]
+fn a_tree_has_the_orphans_that_fell_to_the_main_command() {
+    let mut ground = Ground::of_main("trap : CHLD; while :; do read -t 1 line; done", &[("SERVE_JOIN", "1")]);
+    let pid = listed(&ground)["pid"].to_string();
+    let orphans = || {
+        let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+        text.split_whitespace().filter(|pid| client::is_alive(pid)).count()
+    };
+    let mut clients = Vec::new();
+    for id in ["one", "other"] {
+        let mut client = ground.connect();
+        let script = "(setsid sleep 60 >/dev/null 2>&1 &); echo up; sleep 60";
+        client.send(&script_with(script, &json!({"id": id, "events": true})));
+        client.until("stdout");
+        clients.push(client);
+    }
+    wait_until("both are orphans", || orphans() == 2);
+    ground.ask_one(&json!({"type": "kill", "id": "one", "signal": "KILL", "scope": "tree"}));
+    clients[0].until("exit");
+    wait_until("one of them is killed", || orphans() == 1);
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    assert_eq!(orphans(), 1, "the other is another's");
+    ground.ask_one(&json!({"type": "kill", "id": "main", "signal": "KILL", "scope": "leader"}));
+    let exit = clients[1].until("exit").pop().unwrap();
+    assert_eq!(exit["signal"], 9, "it ends with its namespace");
+    assert!(ground.wait().success());
+}

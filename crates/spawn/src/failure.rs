@@ -110,6 +110,17 @@ impl Error {
         }
     }
 
+    /// The child has said nothing for so many milliseconds.
+    pub(crate) fn late(milliseconds: u32) -> Self {
+        Self {
+            what: String::from("start the process"),
+            why: format!("it has not begun within {milliseconds} ms"),
+            place: String::new(),
+            hint: Some("a file system that it enters may hang: it is killed as soon as that answers"),
+            code: OURS,
+        }
+    }
+
     /// The exit code that tells this failure: 127 not found, 126 not executable, 125 anything else.
     #[must_use]
     pub const fn code(&self) -> u8 {

@@ -10,8 +10,10 @@ mod failure;
 
 use sys::Errno;
 use sys::clone::Child;
+use sys::event::{PollFd, PollFlags, poll};
 use sys::fd::{AsFd, OwnedFd};
 use sys::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
+use sys::time::Timespec;
 
 pub use failure::Error;
 pub use plan::{Launch, Memory, Others, Pause, Plan, Report, Step};
@@ -45,10 +47,55 @@ pub enum Stopped<E> {
 /// # Errors
 /// [`Stopped`]: the child does not exist any more.
 pub fn start<C: Caller>(launch: &Launch<'_>, caller: &mut C) -> Result<Child, Stopped<C::Error>> {
-    let started = plan::launch(*launch)
-        .map_err(|errno| Stopped::Plan(Error::clone(launch.namespaces, launch.cgroup.is_some(), errno)))?;
+    follow(launch, caller, None).map_err(|late| match late {
+        Late::Stopped(stopped) => stopped,
+        Late::Hangs(child, error) => {
+            end(&child);
+            Stopped::Plan(error)
+        }
+    })
+}
+
+/// What a start came to that was not waited for without end.
+#[derive(Debug)]
+pub enum Late<E> {
+    /// It was stopped in time.
+    Stopped(Stopped<E>),
+    /// The child has not got through its plan, and sleeps in the kernel, perhaps for ever. SIGKILL is pending for it; it
+    /// is yet to be waited for.
+    Hangs(Child, Error),
+}
+
+/// The same as [`start`], for a caller that has others to look after: a child that says nothing for so many milliseconds is
+/// given up. A plan enters file systems of others, and one that hangs would hang its caller too. In borrowed memory it does
+/// all the same ([`Memory::Borrowed`]).
+///
+/// # Errors
+/// [`Late`].
+pub fn start_within<C: Caller>(
+    launch: &Launch<'_>,
+    caller: &mut C,
+    milliseconds: u32,
+) -> Result<Child, Late<C::Error>> {
+    follow(launch, caller, Some(milliseconds))
+}
+
+fn follow<C: Caller>(
+    launch: &Launch<'_>,
+    caller: &mut C,
+    patience: Option<u32>,
+) -> Result<Child, Late<C::Error>> {
+    let started = plan::launch(*launch).map_err(|errno| {
+        Late::Stopped(Stopped::Plan(Error::clone(launch.namespaces, launch.cgroup.is_some(), errno)))
+    })?;
     let (child, channel) = (started.child, started.channel);
     let stopped = loop {
+        if let Some(patience) = patience
+            && !speaks(&channel, patience)
+        {
+            let _ = pidfd_send_signal(&child.pidfd, Signal::KILL);
+            return Err(Late::Hangs(child, Error::late(patience)));
+        }
         match channel.receive() {
             Ok(Report::Terminal(master)) => caller.terminal(master),
             Ok(Report::Paused(reason)) => match caller.pause(reason, &child) {
@@ -67,7 +114,22 @@ pub fn start<C: Caller>(launch: &Launch<'_>, caller: &mut C) -> Result<Child, St
         }
     };
     end(&child);
-    Err(stopped)
+    Err(Late::Stopped(stopped))
+}
+
+/// Whether a child says something within so many milliseconds.
+fn speaks(channel: &plan::Channel, patience: u32) -> bool {
+    let Ok(socket) = channel.socket() else { return true };
+    let until = sys::clock::monotonic() + u64::from(patience) * 1_000_000;
+    loop {
+        let left = until.saturating_sub(sys::clock::monotonic());
+        let time = Timespec { tv_sec: (left / 1_000_000_000) as i64, tv_nsec: (left % 1_000_000_000) as i64 };
+        match poll(&mut [PollFd::new(&socket, PollFlags::IN)], Some(&time)) {
+            Err(Errno::INTR) => {}
+            // Without poll(2) there is no way but to wait.
+            answer => return answer != Ok(0),
+        }
+    }
 }
 
 /// Kills a child and waits for it.

@@ -31,8 +31,6 @@ fn a_card_gets_addresses_of_both_kinds_and_a_gateway() {
         busybox("ip link add card type veth");
         let routing = Routing::open().expect("rtnetlink");
         let card = routing.first_card().expect("there is a card");
-        assert_eq!(routing.named("card"), Ok(card));
-        assert_eq!(routing.named("a-name-of-20-letters"), Err(Errno::NODEV));
         routing.bring_up(card).expect("it comes up");
         let network =
             |address: &str, prefix| Network { address: address.parse().expect("it is one"), prefix };
@@ -55,6 +53,22 @@ fn a_card_gets_addresses_of_both_kinds_and_a_gateway() {
         routing.add_default_route(card, "fd00::1".parse().expect("it is one")).expect("a route");
         let routes = busybox("ip -6 route show");
         assert!(routes.contains("default via fd00::1 dev"), "{routes}");
+    });
+}
+
+#[test]
+fn an_interface_is_found_by_its_name() {
+    in_namespace(|| {
+        busybox("ip link add card type veth");
+        let routing = Routing::open().expect("rtnetlink");
+        let card = routing.named("card").expect("it is there");
+        let network = Network { address: "10.9.8.2".parse().expect("it is one"), prefix: 24 };
+        routing.add_address(card, network).expect("an address");
+        let addresses = busybox("ip addr show dev card");
+        assert!(addresses.contains("inet 10.9.8.2/24"), "{addresses}");
+        for name in ["other", "a-name-of-20-letters"] {
+            assert_eq!(routing.named(name), Err(Errno::NODEV), "{name}");
+        }
     });
 }
 

@@ -25,6 +25,7 @@ use crate::runtime::Runtime;
 /// Starts the container of a task: its server, and what that asks.
 pub fn begin(task: &Task, network: Option<OwnedFd>) -> Result<(Server, Keeper), Failure> {
     check_network(task, network.is_some())?;
+    let timer = Keeper::timer()?;
     let (runtime, listener) = Runtime::claim(&task.runtime)?;
     let begun = runtime.show(&task.files).and_then(|files| {
         let prepared = Prepared::new(task, files)?;
@@ -33,7 +34,7 @@ pub fn begin(task: &Task, network: Option<OwnedFd>) -> Result<(Server, Keeper), 
         prepared.hold(child, family, &runtime, listener, log)
     });
     match begun {
-        Ok((server, container, family)) => Ok((server, Keeper::new(container, family, runtime)?)),
+        Ok((server, container, family)) => Ok((server, Keeper::new(container, family, runtime, timer))),
         Err(failure) => {
             runtime.leave();
             Err(failure)
@@ -184,8 +185,7 @@ impl Prepared<'_> {
             allowed_variables: Vec::new(),
             dial: None,
             groups: family.map(Family::below).transpose()?,
-            // They fall to the container's first process.
-            orphans: Orphans::Others,
+            orphans: Orphans::Main,
             journal: None,
             nofile: None,
         };

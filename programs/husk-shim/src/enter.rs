@@ -10,7 +10,7 @@ use oci::{Arena, Entry, Keyring, Privilege, Terminal};
 use plan::Standard;
 use seccomp::Profile;
 use serve::{Done, NotStarted, Start, Started};
-use spawn::{Launch, Memory, Others, Plan, Step, Stopped};
+use spawn::{Late, Launch, Memory, Others, Plan, Step, Stopped};
 use sys::clone::{Child, Namespaces};
 use sys::fd::{AsFd, OwnedFd};
 use sys::fs::{FileType, Uid, fchown, fstat};
@@ -21,6 +21,10 @@ use wire::{Exec, Output, SignalNumber};
 
 use crate::begin::failed;
 use crate::prepared::Prepared;
+
+/// Milliseconds that a command has to become its program. Meanwhile nothing else is done for the container; one whose
+/// file systems hang is looked after all the same.
+const PATIENCE: u32 = 5_000;
 
 /// A container that runs, and how it was made: what enters it is to be no less confined.
 pub struct Container {
@@ -108,10 +112,16 @@ impl Container {
             others: Others::Keep,
             memory: Memory::Copied,
         };
-        match spawn::start(&launch, &mut starter) {
-            Ok(child) => Ok(Started { child, terminal: starter.terminal }),
-            Err(Stopped::Plan(error)) => Err(not_started(error.into())),
-            Err(Stopped::Caller(failure)) => Err(not_started(failure)),
+        match spawn::start_within(&launch, &mut starter, PATIENCE) {
+            Ok(child) => match (starter.terminal, &exec.pty) {
+                (Some(master), Some(size)) => Started::on_terminal(child, master, size),
+                _ => Ok(child.into()),
+            },
+            Err(Late::Stopped(Stopped::Plan(error))) => Err(not_started(error.into())),
+            Err(Late::Stopped(Stopped::Caller(failure))) => Err(not_started(failure)),
+            Err(Late::Hangs(child, error)) => {
+                Err(NotStarted { hangs: Some(child), ..not_started(error.into()) })
+            }
         }
     }
 
@@ -217,5 +227,5 @@ fn give(start: &Start<'_>, uid: u32) -> Result<(), NotStarted> {
 }
 
 fn not_started(failure: Failure) -> NotStarted {
-    NotStarted { code: failure.code(), text: failure.to_string() }
+    NotStarted { code: failure.code(), text: failure.to_string(), hangs: None }
 }

@@ -33,11 +33,15 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    pub fn new(container: Container, family: Option<Family>, runtime: Runtime) -> Result<Self, Failure> {
+    pub fn new(container: Container, family: Option<Family>, runtime: Runtime, timer: OwnedFd) -> Self {
+        Self { container, family, runtime, timer, started: sys::clock::monotonic() }
+    }
+
+    /// What a keeper needs, before there is anything to be kept.
+    pub fn timer() -> Result<OwnedFd, Failure> {
         let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
         let timer = timerfd_create(TimerfdClockId::Monotonic, flags);
-        let timer = timer.map_err(|errno| failed("timerfd_create", errno))?;
-        Ok(Self { container, family, runtime, timer, started: sys::clock::monotonic() })
+        timer.map_err(|errno| failed("timerfd_create", errno))
     }
 
     pub fn pid(&self) -> sys::process::Pid {

@@ -10,13 +10,14 @@ use image::Config;
 use instance::message::{self, Files, Reason, Refusal};
 use instance::state::Shim;
 use instance::{Init, InstanceName, Network, Record, Settings};
-use sys::fd::{AsFd as _, BorrowedFd};
+use serde_json::Value;
+use sys::fd::AsFd as _;
 use sys::fs::{CWD, FileType, Mode, mknodat};
 
 use crate::daemon::Daemon;
 use crate::private::Lease;
 use crate::refusal::{failed, failed_io, refuse};
-use crate::shims::{ANSWER, Living, START_MS, hold, kill_held};
+use crate::shims::{ADDRESS, ANSWER, Living, START_MS, kill_held, of_child};
 
 /// What is asked for this once.
 #[derive(Clone, Debug, Default)]
@@ -49,6 +50,16 @@ const LONGEST: usize = 64 * 1024;
 pub fn config_of(record: &Record) -> Config {
     // It was written by us; where it was not, nothing is what it says.
     serde_json::from_value(record.config.clone()).unwrap_or_default()
+}
+
+/// The command that an instance runs: its own, or the image's. Without reading all of the image's configuration, since
+/// a list has it of hundreds.
+pub fn command_of(record: &Record) -> Vec<String> {
+    if !record.settings.command.is_empty() {
+        return record.settings.command.clone();
+    }
+    let words = |name: &str| record.config.get(name).and_then(Value::as_array).into_iter().flatten();
+    words("entrypoint").chain(words("cmd")).filter_map(Value::as_str).map(String::from).collect()
 }
 
 /// The settings, with what the image says where they say nothing.
@@ -99,7 +110,7 @@ pub fn start(
         Network::Host | Network::None => None,
     };
     let started = task(daemon, name, record, settings, wanted, lease.as_ref())
-        .and_then(|task| hand_over(daemon, &task, lease.as_ref().map(|lease| lease.namespace.as_fd())));
+        .and_then(|task| hand_over(daemon, &task, lease.as_ref()));
     match started {
         Ok((living, pid)) => {
             let address = lease.as_ref().map(|lease| lease.attachment.address.to_string());
@@ -187,30 +198,32 @@ pub fn lower(daemon: &Daemon, record: &Record) -> Vec<PathBuf> {
 }
 
 /// Starts the shim with its task, and waits for its answer.
-fn hand_over(
-    daemon: &Daemon,
-    task: &Task,
-    network: Option<BorrowedFd<'_>>,
-) -> Result<(Living, i32), Refusal> {
+fn hand_over(daemon: &Daemon, task: &Task, lease: Option<&Lease<'_>>) -> Result<(Living, i32), Refusal> {
     let (mut answers, to) = answer_pipe(&task.runtime)?;
+    if let Some(lease) = lease {
+        let path = task.runtime.join(ADDRESS);
+        std::fs::write(&path, lease.attachment.address.to_string())
+            .map_err(|error| failed_io(path.display(), &error))?;
+    }
     let program = &daemon.arguments.shim;
+    let network = lease.map(|lease| lease.namespace.as_fd());
     let child = container::shim::start_answering(program, task, to.as_fd(), network).map_err(|failure| {
         let hint = Some(String::from("huskd --shim FILE says where husk-shim is"));
         Refusal { hint, ..refuse(Reason::Failed, failure.to_string()) }
     })?;
     drop(to);
-    let said = read_answer(&mut answers).and_then(|answer| match answer {
-        Answer::Ready { pid } => {
-            let living = hold(child.pid).ok_or_else(|| refuse(Reason::Failed, "its shim ended at once"))?;
-            Ok((living, pid))
+    let refusal = match read_answer(&mut answers) {
+        Ok(Answer::Ready { pid }) => {
+            let living =
+                of_child(child).ok_or_else(|| refuse(Reason::Failed, "/proc: a child is not in it"))?;
+            return Ok((living, pid));
         }
-        Answer::Error { data, code } => Err(Refusal { exit: Some(code), ..refuse(Reason::Failed, data) }),
-    });
-    if said.is_err() {
-        // It ends by itself, or never would.
-        kill_held(&child.pidfd);
-    }
-    said
+        Ok(Answer::Error { data, code }) => Refusal { exit: Some(code), ..refuse(Reason::Failed, data) },
+        Err(refusal) => refusal,
+    };
+    // It ends by itself, or never would.
+    kill_held(&child.pidfd);
+    Err(refusal)
 }
 
 /// A FIFO in the runtime directory: our end, and the shim's.

@@ -10,6 +10,7 @@ use std::path::Path;
 use husk_client::{Address, Client, Mode};
 use instance::message::{Reason, Refusal};
 use instance::state::{Exit, Found, Freezer, Shim};
+use sys::clone::Child;
 use sys::fd::{AsFd as _, OwnedFd};
 use sys::net::sockopt::socket_peercred;
 use sys::process::{Pid, Signal, pidfd_send_signal};
@@ -23,6 +24,8 @@ const EXIT: &str = "exit.json";
 /// A FIFO whose writing end a shim has while it starts: who finds one with a writer has found a start that is under
 /// way, even before there is a socket.
 pub const ANSWER: &str = "answer";
+/// Its address in the private network, noted before it starts: the next daemon must not give it to another.
+pub const ADDRESS: &str = "address";
 /// The longest end that is read.
 const LONGEST: u64 = 64 * 1024;
 /// How long a shim may take for an answer, in milliseconds.
@@ -125,7 +128,14 @@ fn living(runtime: &Path) -> Option<(Found, Living)> {
         _ => Freezer::Thawed,
     };
     let first = std::fs::read_to_string(runtime.join("pid")).ok()?.trim().parse().ok()?;
-    Some((Found::Alive { shim: living.shim, pid: first, freezer }, living))
+    let address = std::fs::read_to_string(runtime.join(ADDRESS)).ok();
+    Some((Found::Alive { shim: living.shim, pid: first, freezer, address }, living))
+}
+
+/// A child of ours, which has not been waited for: its number is its own, even if it has ended.
+pub fn of_child(child: Child) -> Option<Living> {
+    let pid = child.pid.as_raw_pid();
+    Some(Living { shim: Shim { pid, start: start_time(pid)? }, pidfd: child.pidfd })
 }
 
 /// A process, held, and when it started.

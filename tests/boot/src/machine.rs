@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::Root;
 use crate::parts::{Folder, part};
 
-/// Longer than any boot here takes: a machine that is not done by then is ended, and its console shown.
+/// Longer than any boot here takes, and any task: a machine that is not done by then is ended, and its console shown.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// For the kernel: quiet but for its last words; a panic ends QEMU at once (with -no-reboot). An emulated machine on a
@@ -22,6 +22,9 @@ const KERNEL: &str = "console=ttyS0 loglevel=1 panic=-1 no_timer_check mitigatio
 pub enum Shape {
     /// A PC with a PCI bus and ACPI, which can be switched off.
     Pc,
+    /// An older one with a screen, and slots into which devices can be plugged while it runs. Its kernel is started by
+    /// the firmware, which knows the screen; that takes longer.
+    Screen,
     /// Like one of Firecracker's: neither PCI nor ACPI; it ends by a reset.
     Micro,
     /// As `Micro`, and an instruction takes a nanosecond of the machine's time: how long something takes does not
@@ -81,7 +84,7 @@ impl Machine {
             .args(["-display", "none", "-no-reboot", "-smp", "1", "-m", "256", "-cpu", "qemu64,+rdrand"])
             .args(machine(plan.shape))
             .arg("-kernel")
-            .arg(part("KERNEL"))
+            .arg(part(if plan.shape == Shape::Screen { "IMAGE" } else { "KERNEL" }))
             .arg("-initrd")
             .arg(&archive)
             .args(["-append", &words, "-monitor", &monitor])
@@ -123,6 +126,11 @@ impl Machine {
         }
     }
 
+    /// Lets the time begin anew, for a machine with one task after the other.
+    pub fn rest(&mut self) {
+        self.since = Instant::now();
+    }
+
     /// Follows it to its end; returns all lines of its console.
     ///
     /// # Panics
@@ -147,8 +155,16 @@ impl Machine {
     /// # Panics
     /// Where the monitor does not listen.
     pub fn press(&self, keys: &str) {
+        self.command(&format!("sendkey {keys}"));
+    }
+
+    /// Gives QEMU's monitor a command.
+    ///
+    /// # Panics
+    /// Where the monitor does not listen.
+    pub fn command(&self, command: &str) {
         let mut monitor = UnixStream::connect(self.folder.file("monitor")).expect("the monitor listens");
-        writeln!(monitor, "sendkey {keys}").expect("it takes a command");
+        writeln!(monitor, "{command}").expect("it takes a command");
         // It has been carried out when the next prompt comes.
         monitor.set_read_timeout(Some(Duration::from_secs(10))).expect("a time is set");
         let mut answers = BufReader::new(monitor).split(b')');
@@ -181,6 +197,7 @@ const fn machine(shape: Shape) -> &'static [&'static str] {
     const MICRO: &str = "microvm,isa-serial=on,rtc=on,acpi=off,x-option-roms=off";
     match shape {
         Shape::Pc => &["-machine", "q35", "-accel", "tcg,thread=single"],
+        Shape::Screen => &["-machine", "pc", "-vga", "std", "-accel", "tcg,thread=single"],
         Shape::Micro => &["-machine", MICRO, "-accel", "tcg,thread=single"],
         Shape::Counted => &["-machine", MICRO, "-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off"],
     }

@@ -11,7 +11,7 @@ pub const BUSYBOX: &str = "/bin/busybox";
 /// Debian's tini.
 pub const TINI: &str = "/usr/bin/tini-static";
 
-/// The file that `cargo xtask boot` lists under this name: KERNEL, MODULES (a folder), MINIT, STAMP, VSOCK.
+/// The file that `cargo xtask boot` lists under this name: KERNEL, IMAGE (the same, packed), MODULES (a folder), MINIT, STAMP, VSOCK.
 ///
 /// # Panics
 /// Where it cannot be made.

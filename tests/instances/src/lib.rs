@@ -1,9 +1,11 @@
 //! What tests of instances share: a daemon that says what a test wants it to say, and a shim without a container.
 
 mod fake;
+mod ground;
 mod shim;
 
 pub use fake::{Fake, Peer};
+pub use ground::{Ground, programs};
 pub use shim::Shim;
 
 use std::process::{Command, Stdio};

@@ -37,7 +37,8 @@ impl Shim {
     pub fn new(main: &Exec) -> Self {
         let scratch = Scratch::new();
         let mut server = Command::new(program());
-        server.arg(scratch.join("s")).env_clear().env("PATH", "/usr/bin:/bin").stdin(Stdio::null());
+        server.arg(scratch.join("s")).env_clear().env("PATH", "/usr/bin:/bin");
+        server.stdin(Stdio::null()).stdout(Stdio::null());
         let shim = Self { server: server.spawn().expect("the server starts"), scratch };
         cli::wait_until("the server listens", Duration::from_secs(10), || {
             UnixStream::connect(shim.scratch.join("s")).is_ok()

@@ -6,6 +6,7 @@ mod walk;
 use std::collections::{HashMap, HashSet};
 
 use sys::fd::BorrowedFd;
+use sys::fs::Stat;
 
 use crate::error::Result;
 use crate::tar::{Blocks, Writer};
@@ -44,6 +45,25 @@ pub(crate) fn pack(
         buffer: vec![0; 128 << 10],
     };
     packing.walk(root)?;
+    packing.writer.finish()
+}
+
+/// Writes one name of a directory, which is no directory itself, as an archive.
+pub(crate) fn pack_one(
+    (at, name): (BorrowedFd<'_>, &[u8]),
+    stat: &Stat,
+    request: &Request<'_>,
+    blocks: &mut dyn Blocks,
+    warnings: &mut Warnings,
+) -> Result<()> {
+    let mut packing = Packing {
+        request,
+        writer: Writer::new(blocks),
+        links: HashMap::new(),
+        warnings,
+        buffer: vec![0; 128 << 10],
+    };
+    packing.leaf(at, name, stat, name)?;
     packing.writer.finish()
 }
 

@@ -34,7 +34,7 @@ impl<'a> Writer<'a> {
     /// Begins an entry. A file's content has to follow: `size` bytes, or those of the segments of its map.
     pub(crate) fn header(&mut self, entry: &Entry) -> Result<()> {
         self.pad()?;
-        let layout = entry.map.as_deref().map(layout);
+        let layout = entry.map.as_deref().map(|map| layout(map, entry.size));
         let stored = match (&entry.map, entry.kind) {
             (Some(map), _) => {
                 let text = layout.as_ref().map_or(0, Vec::len) as u64;
@@ -82,10 +82,13 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// The map that precedes the content of a sparse file (GNU's version 1.0), filled up to whole blocks.
-fn layout(map: &[Segment]) -> Vec<u8> {
-    let mut text = format!("{}\n", map.len());
-    for segment in map {
+/// The map that precedes the content of a sparse file (GNU's version 1.0), filled up to whole blocks. A hole at
+/// the end is an empty segment there: GNU tar takes the end of the last segment for the end of the file.
+fn layout(map: &[Segment], size: u64) -> Vec<u8> {
+    let end = map.last().map_or(0, |last| last.offset + last.length);
+    let last = (end < size).then_some(Segment { offset: size, length: 0 });
+    let mut text = format!("{}\n", map.len() + usize::from(last.is_some()));
+    for segment in map.iter().chain(&last) {
         text.push_str(&format!("{}\n{}\n", segment.offset, segment.length));
     }
     let mut bytes = text.into_bytes();

@@ -9,9 +9,9 @@
 
 use sys::Errno;
 use sys::fd::{AsFd, BorrowedFd, OwnedFd};
-use sys::fs::{self, AtFlags, FileType, Mode, OFlags, ResolveFlags, Timespec, Timestamps, XattrFlags};
+use sys::fs::{self, AtFlags, FileType, Mode, OFlags, ResolveFlags, Timespec, Timestamps};
 
-use super::is_whiteout;
+use super::marks::{is_whiteout, make_opaque};
 use crate::error::{Error, Result, shown};
 use crate::tar::Time;
 
@@ -244,10 +244,4 @@ fn put_back(fd: BorrowedFd<'_>, time: Time, path: &[u8]) -> Result<()> {
 pub(super) fn times(time: Time) -> Timestamps {
     let time = Timespec { tv_sec: time.seconds, tv_nsec: time.nanoseconds.into() };
     Timestamps { last_access: time, last_modification: time }
-}
-
-/// Marks a directory as hiding what is below it (overlayfs documentation, "whiteouts and opaque directories").
-pub(super) fn make_opaque(fd: BorrowedFd<'_>, path: &[u8]) -> Result<()> {
-    fs::fsetxattr(fd, crate::OPAQUE, b"y", XattrFlags::empty())
-        .map_err(Error::making(path, "set extended attribute trusted.overlay.opaque"))
 }

@@ -5,9 +5,10 @@ use sys::fd::{AsFd, BorrowedFd, OwnedFd};
 use sys::fs::{self, AtFlags, FileType, Mode, OFlags};
 
 use super::attributes::Origin;
-use super::descent::{make_opaque, times};
+use super::descent::times;
+use super::marks::{is_opaque, is_whiteout, make_opaque};
 use super::path::{Place, components, place};
-use super::{Devices, Unpacking, is_whiteout};
+use super::{Devices, Target, Unpacking};
 use crate::error::{Error, Result, shown};
 use crate::remove_tree;
 use crate::tar::{Entry, Input, Kind, Reader, Segment};
@@ -18,6 +19,11 @@ impl Unpacking<'_> {
         let path = &entry.path;
         match place(path)? {
             Place::Ignored => Ok(()),
+            // The directory is somebody's, and stays as it is.
+            Place::Root if self.target == Target::Tree => Ok(()),
+            Place::Whiteout(..) | Place::Opaque(_) if self.target == Target::Tree => {
+                Err(Error::entry(path, "names that begin with `.wh.` are marks of layers, and this is none"))
+            }
             Place::Root => self.root(entry),
             Place::Whiteout(names, hidden) => {
                 self.descent.enter(&names, path)?;
@@ -66,7 +72,7 @@ impl Unpacking<'_> {
                 } else {
                     // Something else stood here, a file or the mark that the name is gone: either would have
                     // hidden what the layers below have, and this directory has to as well.
-                    hides = true;
+                    hides = self.target == Target::Layer;
                     fs::unlinkat(parent.fd, name, AtFlags::empty()).map_err(Error::making(path, "unlink"))?;
                     fs::mkdirat(parent.fd, name, mode).map_err(Error::making(path, "make directory"))?;
                 }
@@ -206,6 +212,9 @@ impl Unpacking<'_> {
     /// A name that is gone: what this layer itself has under it stays, whichever comes first in the archive.
     fn whiteout(&mut self, name: &[u8], path: &[u8]) -> Result<()> {
         let fd = self.descent.parent()?.fd;
+        if is_opaque(fd) {
+            return Ok(()); // Nothing is below that could be hidden.
+        }
         match fs::mknodat(fd, name, FileType::CharacterDevice, Mode::empty(), 0) {
             Err(Errno::EXIST) => {}
             other => return other.map_err(Error::making(path, "make whiteout")),

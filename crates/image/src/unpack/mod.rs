@@ -7,16 +7,18 @@ mod attributes;
 mod budget;
 mod descent;
 mod make;
+mod marks;
 mod path;
 
 use sys::fd::{AsFd, BorrowedFd, OwnedFd};
-use sys::fs::{self, FileType, Mode, OFlags, Stat};
+use sys::fs::{self, Mode, OFlags};
 
 pub(crate) use attributes::keeps_xattr;
+pub(crate) use marks::is_whiteout;
 
 use crate::Limits;
 use crate::error::{Error, Result};
-use crate::tar::{Input, Reader};
+use crate::tar::{Input, Reader, Time};
 use crate::warnings::Warnings;
 use budget::Budget;
 use descent::Descent;
@@ -48,10 +50,36 @@ pub(crate) fn unpack<I: Input>(
     warnings: &mut Warnings,
 ) -> Result<Unpacked> {
     let (root, lost) = make_root(at, name).map_err(Error::system("make directory", name))?;
+    unpack_at(reader, (root, lost), Target::Layer, limits, warnings)
+}
+
+/// Makes in a directory that is there what the archive says.
+pub(crate) fn unpack_into<I: Input>(
+    reader: &mut Reader<I>,
+    root: OwnedFd,
+    limits: &Limits,
+    warnings: &mut Warnings,
+) -> Result<Unpacked> {
+    // What is lost is only known of what one makes: permissions are set on everything.
+    unpack_at(reader, (root, 0o777), Target::Tree, limits, warnings)
+}
+
+fn unpack_at<I: Input>(
+    reader: &mut Reader<I>,
+    (root, lost): (OwnedFd, u32),
+    target: Target,
+    limits: &Limits,
+    warnings: &mut Warnings,
+) -> Result<Unpacked> {
     let budget = Budget::new(limits, root.as_fd())?;
     let owner = (sys::process::geteuid().as_raw(), sys::process::getegid().as_raw());
-    let mut unpacking =
-        Unpacking { descent: Descent::new(root, lost), budget, owner, devices: limits.devices, warnings };
+    let mut descent = Descent::new(root, lost);
+    if target == Target::Tree {
+        // It is being changed.
+        let seconds = sys::clock::seconds_since_1970().cast_signed();
+        descent.set(Time { seconds, nanoseconds: 0 }, 0);
+    }
+    let mut unpacking = Unpacking { descent, budget, owner, devices: limits.devices, target, warnings };
     let mut unpacked = Unpacked::default();
     while let Some(entry) = reader.next()? {
         unpacked.entries += 1;
@@ -70,7 +98,17 @@ struct Unpacking<'a> {
     /// What new files belong to.
     owner: (u32, u32),
     devices: Devices,
+    target: Target,
     warnings: &'a mut Warnings,
+}
+
+/// What an archive is unpacked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Target {
+    /// A layer, which can hide what is below it.
+    Layer,
+    /// A tree that is there.
+    Tree,
 }
 
 /// The root of a layer, and the bits of its mode that were asked for in vain.
@@ -81,9 +119,4 @@ fn make_root(at: BorrowedFd<'_>, name: &str) -> sys::Result<(OwnedFd, u32)> {
     let lost = !fs::fstat(&root)?.st_mode & 0o777;
     fs::fchmod(&root, Mode::from_raw_mode(0o755))?;
     Ok((root, lost))
-}
-
-/// Whether this is overlayfs' mark that a name is gone: a character device 0:0.
-pub(crate) fn is_whiteout(stat: &Stat) -> bool {
-    FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice && stat.st_rdev == 0
 }

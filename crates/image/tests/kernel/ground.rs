@@ -41,9 +41,20 @@ pub fn name(text: &str) -> Name {
 }
 
 impl Ground {
+    /// In memory where that keeps all that a layer has: each import waits for the disk.
     pub fn new() -> Self {
+        let memory = Path::new("/dev/shm");
+        Self::within(if keeps_attributes(memory) { memory } else { Path::new("/tmp") })
+    }
+
+    /// On a disk, for what a file system may do in its own way.
+    pub fn on_disk() -> Self {
+        Self::within(Path::new("/tmp"))
+    }
+
+    fn within(place: &Path) -> Self {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let at = PathBuf::from(format!("/tmp/husk-image-{}-{number}", std::process::id()));
+        let at = place.join(format!("husk-image-{}-{number}", std::process::id()));
         fs::create_dir_all(at.join("canary/directory")).unwrap();
         fs::write(at.join("canary/secret"), "secret").unwrap();
         fs::write(at.join("canary/directory/inner"), "inner").unwrap();
@@ -77,6 +88,16 @@ impl Ground {
     pub fn layers(&self) -> Vec<String> {
         names(&self.at.join("store/layers"))
     }
+}
+
+/// Whether files there can have attributes of users: a tmpfs can since Linux 6.6.
+fn keeps_attributes(place: &Path) -> bool {
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let probe = place.join(format!("husk-image-probe-{}-{number}", std::process::id()));
+    let is_made = fs::write(&probe, "").is_ok();
+    let is_kept = is_made && sys::fs::setxattr(&probe, "user.a", b"b", sys::fs::XattrFlags::empty()).is_ok();
+    let _ = fs::remove_file(probe);
+    is_kept
 }
 
 impl Drop for Ground {
@@ -128,7 +149,11 @@ pub fn list(tree: &Path) -> Vec<String> {
     let mut lines = Vec::new();
     let mut waiting = vec![tree.to_path_buf()];
     while let Some(path) = waiting.pop() {
-        let metadata = path.symlink_metadata().unwrap();
+        let metadata = match path.symlink_metadata() {
+            // overlayfs lists the whiteouts of a directory that only one layer has, and does not find them.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            other => other.unwrap(),
+        };
         let kind = metadata.file_type();
         let shown =
             path.strip_prefix(tree).unwrap().as_os_str().as_encoded_bytes().escape_ascii().to_string();

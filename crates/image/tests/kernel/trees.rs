@@ -91,7 +91,7 @@ fn export(ground: &Ground, image: &Image, form: (Format, Compression)) -> Vec<u8
 
 #[test]
 fn a_layer_made_of_a_tree_is_that_tree_and_always_the_same() {
-    let ground = Ground::new();
+    let ground = Ground::on_disk();
     let tree = ground.at.join("store/tree");
     make_everything(&tree);
     let image = commit_flat(&ground, &tree, "one");
@@ -229,7 +229,7 @@ fn changed(ground: &Ground) -> (Image, std::path::PathBuf) {
 
 #[test]
 fn an_image_of_changes_is_what_the_container_saw() {
-    let ground = Ground::new();
+    let ground = Ground::on_disk();
     let (base, at) = changed(&ground);
     let upper = fs::File::open(at.join("upper")).unwrap();
     let config = Config { cmd: vec!["/x".to_owned()], ..Config::default() };

@@ -3,12 +3,13 @@
 use std::fs;
 use std::os::fd::AsFd;
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use container::Failure;
+use container::group;
 use container::shim;
 use container::task::{Ended, Files, LogFile, Root, Stdin, Task};
 use husk_client::{Address, Client, Exec, Output};
@@ -79,7 +80,7 @@ impl Ground {
     /// The same, in this network.
     pub fn start_in(&self, task: &Task, network: Option<&fs::File>) -> Result<Shim<'_>, Failure> {
         let network = network.map(AsFd::as_fd);
-        let starting = shim::start(Path::new(env!("CARGO_BIN_EXE_husk-shim")), task, network)?;
+        let starting = shim::start(&program(), task, network)?;
         let (child, pid) = starting.wait()?;
         Ok(Shim { ground: self, child, pid })
     }
@@ -152,7 +153,16 @@ impl Shim<'_> {
 impl Drop for Shim<'_> {
     fn drop(&mut self) {
         spawn::end(&self.child);
+        // What a killed shim leaves is for its starter to remove.
+        if !std::thread::panicking() {
+            group::clear(&self.ground.name).unwrap();
+        }
     }
+}
+
+/// The program. In the guest, and wherever it is set, a variable says where it is.
+pub fn program() -> PathBuf {
+    std::env::var_os("HUSK_SHIM_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_husk-shim").into()).into()
 }
 
 /// Whether a process lives.

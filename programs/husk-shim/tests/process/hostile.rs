@@ -9,9 +9,7 @@ use husk_client::Exec;
 use instance::Profile;
 use sys::fs::{CWD, Mode, OFlags, StatVfsMountFlags, fstatvfs, openat};
 
-use crate::ground::{Ground, until};
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_husk-shim");
+use crate::ground::{Ground, program, until};
 
 #[test]
 fn only_three_descriptors_are_open_inside() {
@@ -122,7 +120,7 @@ fn a_starter_that_does_not_protect_the_program_does_no_harm() {
     let (task, answer) = (ground.directory.join("task"), ground.directory.join("answer"));
     fs::write(&task, ground.task("sleep 1000").write().unwrap()).unwrap();
     let mut shell = Command::new("sh");
-    shell.args(["-c", "exec \"$0\" \"$1\" 3<\"$2\" 4>\"$3\"", PROGRAM]);
+    shell.args(["-c", "exec \"$0\" \"$1\" 3<\"$2\" 4>\"$3\""]).arg(program());
     let mut shim = shell.arg(ground.task("").name.as_str()).args([&task, &answer]).spawn().unwrap();
     until("it is ready", || fs::read_to_string(&answer).is_ok_and(|line| line.contains("ready")));
     let is_read_only = is_read_only(shim.id().cast_signed());
@@ -133,7 +131,7 @@ fn a_starter_that_does_not_protect_the_program_does_no_harm() {
 
 #[test]
 fn a_script_that_is_run_by_the_program_itself_cannot_change_it() {
-    let before = fs::read(PROGRAM).unwrap();
+    let before = fs::read(program()).unwrap();
     let ground = Ground::new();
     fs::write(ground.root.join("bin/evil"), "#!/proc/self/exe\n").unwrap();
     assert!(Command::new("chmod").arg("755").arg(ground.root.join("bin/evil")).status().unwrap().success());
@@ -149,7 +147,7 @@ fn a_script_that_is_run_by_the_program_itself_cannot_change_it() {
         assert_eq!(output.exit.code, 1, "{output:?}");
         client.output(&Exec::new("true"), b"").unwrap();
     }
-    assert_eq!(fs::read(PROGRAM).unwrap(), before);
+    assert_eq!(fs::read(program()).unwrap(), before);
     let mut task = ground.task("");
     task.settings.command = vec!["evil".into()];
     task.runtime = ground.directory.join("run-evil");
@@ -158,7 +156,7 @@ fn a_script_that_is_run_by_the_program_itself_cannot_change_it() {
     // That is what it becomes, and it ends.
     let evil = ground.start(&task).unwrap();
     assert_eq!(spawn::wait(&evil.child).unwrap(), spawn::Exit::Code(0));
-    assert_eq!(fs::read(PROGRAM).unwrap(), before);
+    assert_eq!(fs::read(program()).unwrap(), before);
 }
 
 #[test]
@@ -177,4 +175,21 @@ fn what_enters_cannot_be_looked_into_on_its_way() {
         client.output(&Exec::new("true").user("www").pty(24, 80, None), b"").unwrap();
     }
     assert_eq!(ground.logged(), "up\n");
+}
+
+#[test]
+fn a_command_that_is_stopped_on_its_way_keeps_nobody_waiting_for_ever() {
+    let ground = Ground::new();
+    // Every process but this one is stopped as soon as it is seen.
+    let stop = "cd /proc; echo up; while :; do for pid in [0-9]*; do \
+        case $pid in 1) ;; *) kill -STOP $pid 2>/dev/null;; esac; done; done";
+    let shim = ground.run(stop);
+    until("it looks", || ground.logged().contains("up"));
+    for _ in 0..3 {
+        let mut client = shim.client();
+        let _ = client.start(&Exec::new("sleep").arg("1000"));
+    }
+    // The shim answers, and its container can be stopped.
+    shim.client().shutdown(husk_client::Mode::Exit, Some(0), None).unwrap();
+    assert_eq!(shim.wait().signal, Some(9));
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use husk_client::Mode;
+use husk_client::{Attach, Event, Mode};
 
 use crate::ground::{Ground, exists, until};
 
@@ -12,10 +12,17 @@ fn its_exit_code_is_noted_and_nothing_else_is_left() {
     let shim = ground.run("echo out; echo err >&2; read line; exit 42");
     assert_eq!(fs::read_to_string(ground.directory.join("run/pid")).unwrap(), format!("{}\n", shim.pid));
     let mut client = shim.client();
-    let running = client.attach("main", husk_client::Attach::default()).unwrap();
+    let running = client.attach("main", Attach::default()).unwrap();
     running.write(&mut client, b"\n").unwrap();
-    assert_eq!(client.wait("main", None).unwrap().code, 42);
+    // It is noted before anybody is told.
+    let exit = loop {
+        let event = running.next(&mut client).unwrap().expect("its end");
+        if let Event::Exit(exit) = event {
+            break exit;
+        }
+    };
     let noted = ground.ended();
+    assert_eq!(exit.code, 42);
     assert_eq!((noted.code, noted.signal, noted.oom, noted.pid), (42, None, false, shim.pid));
     shim.wait();
     let mut logged: Vec<String> = ground.logged().lines().map(String::from).collect();

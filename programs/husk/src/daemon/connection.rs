@@ -2,10 +2,12 @@
 
 use std::collections::VecDeque;
 use std::mem::MaybeUninit;
+use std::time::{Duration, Instant};
 
 use container::Failure;
 use instance::message::{Answer, LONGEST_LINE, Request};
 use sys::Errno;
+use sys::event::{PollFd, PollFlags, Timespec, poll};
 use sys::fd::{AsFd, BorrowedFd, OwnedFd};
 use sys::io::{IoSlice, IoSliceMut};
 use sys::net::{
@@ -84,6 +86,28 @@ impl Connection {
             }
             if self.read()? == Read::End {
                 return Err(ended());
+            }
+        }
+    }
+
+    /// The next answer, if it comes within this time, and the daemon lives so long.
+    pub fn next_within(&mut self, time: Duration) -> Option<Answer> {
+        let until = Instant::now() + time;
+        loop {
+            if let Some(answer) = self.fetched().ok()? {
+                return Some(answer);
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            let left = Timespec { tv_sec: left.as_secs().cast_signed(), tv_nsec: left.subsec_nanos().into() };
+            let mut fds = [PollFd::new(&self.socket, PollFlags::IN)];
+            match poll(&mut fds, Some(&left)) {
+                Err(Errno::INTR) => {}
+                Ok(count) if count > 0 => {
+                    if self.read().ok()? == Read::End {
+                        return None;
+                    }
+                }
+                _ => return None,
             }
         }
     }

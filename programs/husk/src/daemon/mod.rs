@@ -19,6 +19,8 @@ pub use start::{STAGE, become_daemon};
 /// Where the daemon listens if nothing else is said.
 const SOCKET: &str = "/run/husk.sock";
 
+const NOBODY: &str = "no huskd listens there: start it as root with huskd, or systemctl start huskd";
+
 /// Connects to the daemon; starts one where none listens, if that is allowed and can be.
 pub fn open(said: &Said) -> Result<Connection, Failure> {
     let path = said.path("socket").map(Path::to_path_buf);
@@ -32,7 +34,12 @@ pub fn open(said: &Said) -> Result<Connection, Failure> {
     let forbidden =
         said.has("no-daemon") || std::env::var_os("HUSK_NO_DAEMON").is_some_and(|value| value != "0");
     if forbidden || !sys::privilege::ids().are_root() {
-        return Err(unreachable(&path, none));
+        let nobody = unreachable(&path, none);
+        return Err(match said.verb.name {
+            // It may be no instance that was meant.
+            "run" => nobody.hint(Some(format!("{NOBODY}; a root file system starts with / or ."))),
+            _ => nobody,
+        });
     }
     let socket = start::start(&path)?;
     if said.has("verbose") {
@@ -42,15 +49,12 @@ pub fn open(said: &Said) -> Result<Connection, Failure> {
 }
 
 fn unreachable(path: &Path, errno: Errno) -> Failure {
-    let what = format!("{}: {}", path.display(), describe(errno));
     let hint = match errno {
-        Errno::NOENT | Errno::CONNREFUSED => {
-            "no huskd listens there: start it as root with huskd, or systemctl start huskd"
-        }
-        Errno::ACCESS => "root may connect, and who is in the group husk if there is one",
-        _ => return Failure::ours(what),
+        Errno::NOENT | Errno::CONNREFUSED => Some(NOBODY),
+        Errno::ACCESS => Some("root may connect, and who is in the group husk if there is one"),
+        _ => None,
     };
-    Failure::ours(what).hint(Some(hint))
+    Failure::ours(format!("{}: {}", path.display(), describe(errno))).hint(hint)
 }
 
 /// Connects to whoever listens.

@@ -1,6 +1,8 @@
 //! `run`, `exec` and `attach`: with the daemon's answer comes a connection to the shim, and from then on only the shim
 //! matters.
 
+use std::time::Duration;
+
 use container::Failure;
 use husk_client::{
     Attach, Client, End, Exec, Goal, Input, Keys, OnDisconnect, Relay, Running, Scope, Signals, screen,
@@ -15,6 +17,8 @@ use super::said::Said;
 use super::{logs, settings, words};
 use crate::daemon::{self, Connection};
 
+/// How long the daemon may take to notice that an instance has ended.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// Process 1 of an instance, as its shim calls it.
 const MAIN: &str = "main";
 /// What a shell says of a program that its reader has left alone: 128 and SIGPIPE.
@@ -86,9 +90,15 @@ pub fn run(said: &Said) -> Result<u8, Failure> {
     let follow = Follow { name: &name, input, view, scope: Scope::Leader, keys };
     match socket.map(|socket| attached(socket, Passes::Signals)) {
         Some(Ok((client, running, signals))) => {
-            // What follows is between the shim and us: the daemon may go.
-            drop(connection);
-            follow.run(client, running, signals)
+            // What follows is between the shim and us: the daemon may go. If it does not, it is waited for at the end
+            // to have noticed: who runs the same instance next is not told that it still runs.
+            let is_asked = connection.send(&Request::Wait { name: name.clone() }, &[]).is_ok();
+            let outcome = follow.run(client, running, signals)?;
+            if is_asked && matches!(outcome, Outcome::Ended(_)) {
+                // Where it does not say so in time, or at all, the instance has ended all the same.
+                let _ = connection.next_within(PATIENCE);
+            }
+            Ok(outcome.code())
         }
         // It has ended already, and its shim too.
         None | Some(Err(husk_client::Error::Lost { .. })) => ended_already(&mut connection, &name, begun),
@@ -125,7 +135,9 @@ pub fn attach(said: &Said) -> Result<u8, Failure> {
     };
     let socket = socket_of(&mut daemon::open(said)?, &name)?;
     let (client, running, signals) = attached(socket, passes).map_err(failed)?;
-    Follow { name: &name, input, view, scope: Scope::Leader, keys }.run(client, running, signals)
+    Follow { name: &name, input, view, scope: Scope::Leader, keys }
+        .run(client, running, signals)
+        .map(Outcome::code)
 }
 
 /// `exec`
@@ -165,11 +177,30 @@ pub fn exec(said: &Said) -> Result<u8, Failure> {
     let running = client.exec(&exec.on_disconnect(OnDisconnect::Kill)).map_err(failed)?;
     let input = if interactive { Input::Open } else { Input::None };
     let view = if tty && interactive { View::Terminal } else { View::Lines };
-    Follow { name: &name, input, view, scope: Scope::Group, keys }.run(client, running, signals)
+    Follow { name: &name, input, view, scope: Scope::Group, keys }
+        .run(client, running, signals)
+        .map(Outcome::code)
+}
+
+/// What following has come to, with our exit code.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Outcome {
+    /// It has ended.
+    Ended(u8),
+    /// It goes on.
+    Left(u8),
+}
+
+impl Outcome {
+    const fn code(self) -> u8 {
+        match self {
+            Self::Ended(code) | Self::Left(code) => code,
+        }
+    }
 }
 
 impl Follow<'_> {
-    fn run(self, mut client: Client, running: Running, signals: Signals) -> Result<u8, Failure> {
+    fn run(self, mut client: Client, running: Running, signals: Signals) -> Result<Outcome, Failure> {
         let Self { name, input, view, scope, keys } = self;
         let client = &mut client;
         let has_terminal = match (view, screen::size()) {
@@ -192,15 +223,15 @@ impl Follow<'_> {
                 if exit.oom {
                     crate::tell(&format!("{name}: the kernel has killed it for want of memory"));
                 }
-                Ok(exit.code)
+                Ok(Outcome::Ended(exit.code))
             }
-            End::Reached => Ok(0),
-            End::NoReader => Ok(NO_READER),
+            End::Reached => Ok(Outcome::Ended(0)),
+            End::NoReader => Ok(Outcome::Left(NO_READER)),
             End::LetGo => {
                 // Else it would be taken for one that nobody wants any more.
                 handle.detach(client).map_err(failed)?;
                 crate::tell(&format!("let go of {name}, which runs on; husk attach {name} comes back to it"));
-                Ok(0)
+                Ok(Outcome::Left(0))
             }
         }
     }

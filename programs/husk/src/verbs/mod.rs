@@ -65,20 +65,27 @@ fn ask(connection: &mut Connection, request: &Request) -> Result<Map<String, Val
 /// such a case.
 fn refused(connection: &mut Connection, request: &Request, refusal: Refusal) -> Failure {
     let hint = match (&refusal.code, refusal.hint) {
-        (Reason::NotFound, hint) => {
-            meant(connection, request).or(hint).or_else(|| Some(unknown(request).into()))
-        }
+        (Reason::NotFound, hint) => match meant(connection, request) {
+            Meant::Another(name) => Some(format!("did you mean {name}?")),
+            // It is something in it that was not found.
+            Meant::Itself => hint,
+            Meant::Unknown => hint.or_else(|| Some(unknown(request).into())),
+        },
         (_, Some(hint)) => Some(hint),
         (Reason::State, None) => match request {
-            Request::Connect { name } | Request::Pause { name } | Request::Stop { name, .. } => {
+            Request::Connect { name } | Request::Logs { name } | Request::Wait { name } => {
                 Some(format!("husk run {name}"))
             }
             Request::Rm { name, .. } | Request::Rename { name, .. } => Some(format!("husk stop {name}")),
             _ => Some("husk ls".into()),
         },
-        (Reason::Exists, None) => {
-            Some("another name, or remove the one that there is: husk rm, husk rmi".into())
-        }
+        (Reason::Exists, None) => match request {
+            Request::New { name, .. } | Request::Rename { to: name, .. } => Some(format!("husk rm {name}")),
+            Request::Commit { image, .. } | Request::Seed { image, .. } | Request::Import { image } => {
+                Some(format!("husk rmi {image}"))
+            }
+            _ => None,
+        },
         (Reason::InUse, None) => Some("husk ls shows what was made from it".into()),
         (Reason::Busy, None) => Some("wait until the other command is done".into()),
         (_, None) => None,
@@ -98,25 +105,37 @@ fn unknown(request: &Request) -> &'static str {
     }
 }
 
-/// A name that is nearly the one that was asked for. What cannot be listed is not known.
-fn meant(connection: &mut Connection, request: &Request) -> Option<String> {
-    let value = serde_json::to_value(request).ok()?;
-    let member = if matches!(request, Request::New { .. } | Request::Rmi { .. }) { "image" } else { "name" };
-    let wanted = value.get(member)?.as_str()?;
+/// What somebody may have meant with the name that was asked for.
+enum Meant {
+    Another(String),
+    Itself,
+    Unknown,
+}
+
+fn meant(connection: &mut Connection, request: &Request) -> Meant {
+    let is_image = matches!(request, Request::New { .. } | Request::Rmi { .. });
+    let value = serde_json::to_value(request).unwrap_or_default();
+    let wanted = value.get(if is_image { "image" } else { "name" }).and_then(Value::as_str);
+    let Some(wanted) = wanted else { return Meant::Unknown };
+    let is_either = matches!(request, Request::Inspect { .. } | Request::Export { .. });
     let mut names = Vec::new();
-    for (what, list) in [(What::Instances, "instances"), (What::Images, "images")] {
-        let is_wanted = match request {
-            Request::New { .. } | Request::Rmi { .. } => what == What::Images,
-            Request::Inspect { .. } | Request::Export { .. } => true,
-            _ => what == What::Instances,
-        };
-        if !is_wanted {
-            continue;
-        }
-        connection.send(&Request::Ls { what }, &[]).ok()?;
-        let Answer::Ok(answer) = connection.next().ok()? else { return None };
-        let listed = answer.get(list)?.as_array()?;
-        names.extend(listed.iter().filter_map(|one| one.get("name")?.as_str().map(String::from)));
+    if is_image || is_either {
+        names.extend(names_of(connection, What::Images, "images").unwrap_or_default());
     }
-    near::near(wanted, names.iter().map(String::as_str)).map(|name| format!("did you mean {name}?"))
+    if !is_image {
+        names.extend(names_of(connection, What::Instances, "instances").unwrap_or_default());
+    }
+    if names.iter().any(|name| name == wanted) {
+        return Meant::Itself;
+    }
+    let near = near::near(wanted, names.iter().map(String::as_str));
+    near.map_or(Meant::Unknown, |name| Meant::Another(name.into()))
+}
+
+/// The names of what there is; `None` where the daemon does not say.
+fn names_of(connection: &mut Connection, what: What, list: &str) -> Option<Vec<String>> {
+    connection.send(&Request::Ls { what }, &[]).ok()?;
+    let Answer::Ok(answer) = connection.next().ok()? else { return None };
+    let listed = answer.get(list)?.as_array()?;
+    Some(listed.iter().filter_map(|one| one.get("name")?.as_str().map(String::from)).collect())
 }

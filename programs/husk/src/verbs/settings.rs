@@ -1,7 +1,6 @@
 //! What an instance is made with, from options. Values are checked by the parsers of `husk run ROOTFS` before they are
 //! sent as they were written.
 
-use cgroup::{Cpus, Cpuset, Memory, Pids, Weight};
 use container::{Failure, values};
 use instance::{Init, Network, Profile, Restart, Settings, Terminal, Writable};
 use serde_json::{Map, Value};
@@ -93,25 +92,12 @@ fn member(option: &str) -> Option<String> {
 
 /// What is kept as text must be what a start can use.
 fn check(settings: &Settings) -> Result<(), Failure> {
-    let limit = |error: cgroup::Invalid| Failure::usage(error.to_string());
-    let each = |texts: &[String], check: fn(&str) -> Result<(), Failure>| {
-        texts.iter().try_for_each(|text| check(text))
-    };
-    let one = |text: &Option<String>, check: fn(&str) -> Result<(), cgroup::Invalid>| {
-        text.as_deref().map_or(Ok(()), |text| check(text).map_err(limit))
-    };
-    one(&settings.memory, |text| Memory::parse(text).map(drop))?;
-    one(&settings.cpus, |text| Cpus::parse(text).map(drop))?;
-    one(&settings.pids, |text| Pids::parse(text).map(drop))?;
-    one(&settings.cpuset, |text| Cpuset::parse(text).map(drop))?;
-    one(&settings.io_weight, |text| Weight::parse(text).map(drop))?;
-    each(&settings.tmpfs, |text| values::tmpfs(text).map(drop))?;
-    each(&settings.device, |text| values::device(text).map(drop))?;
-    each(&settings.rlimit, |text| values::rlimit(text).map(drop))?;
-    each(&settings.cap_add, |text| capability("cap-add", text))?;
-    each(&settings.cap_drop, |text| capability("cap-drop", text))?;
-    each(&settings.publish, publish)?;
-    settings.hostname.as_deref().map(values::hostname).transpose()?;
+    container::settings::options(settings).map_err(Failure::into_usage)?;
+    let capabilities = [("cap-add", &settings.cap_add), ("cap-drop", &settings.cap_drop)];
+    for (long, names) in capabilities {
+        names.iter().try_for_each(|name| capability(long, name))?;
+    }
+    settings.publish.iter().try_for_each(|text| publish(text))?;
     if let Some(path) = settings.workdir.as_ref().filter(|path| !path.starts_with('/')) {
         return Err(Failure::usage(format!("--workdir {path:?}: not an absolute path")));
     }

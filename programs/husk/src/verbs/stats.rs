@@ -1,6 +1,7 @@
 //! `stats`: what instances use, as their shims tell it.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::Instant;
 
 use container::Failure;
@@ -103,10 +104,10 @@ fn find(connection: &mut Connection, shims: &mut BTreeMap<InstanceName, Shim>) -
     let running = asks::running(connection)?;
     shims.retain(|name, _| running.iter().any(|one| one.name == *name));
     for one in running {
-        if !shims.contains_key(&one.name) {
+        if let Entry::Vacant(free) = shims.entry(one.name) {
             // It may have ended meanwhile.
-            if let Ok(client) = to_shim(connection, &one.name) {
-                shims.insert(one.name, Shim { client, before: None });
+            if let Ok(client) = to_shim(connection, free.key()) {
+                free.insert(Shim { client, before: None });
             }
         }
     }

@@ -198,6 +198,8 @@ mod tests {
         let found = look(&namespaces, &mut before).unwrap();
         let us = found.iter().find(|process| process.pid == std::process::id()).expect("this process");
         assert!(us.memory > 0 && us.command.contains("husk"), "{us:?}");
-        assert!(table(&[us.clone()]).to_text(false).lines().nth(1).unwrap().starts_with("own       "));
+        assert!(
+            table(std::slice::from_ref(us)).to_text(false).lines().nth(1).unwrap().starts_with("own       ")
+        );
     }
 }

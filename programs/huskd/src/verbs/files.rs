@@ -1,28 +1,121 @@
-//! Files, into an instance and out of it.
+//! Files, into an instance and out of it: by its first process's root while it runs, by a mount that is nowhere while it
+//! does not.
 
+use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::sync::Arc;
 
+use image::{Limits, export_part, import_part, is_missing};
 use instance::InstanceName;
 use instance::message::{Reason, Refusal};
+use instance::state::Command;
+use sys::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
 use crate::client::{Client, Done};
 use crate::daemon::Daemon;
-use crate::refusal::refuse;
+use crate::effects::{Orders, perform};
+use crate::refusal::{failed_io, refuse};
+use crate::seat::Seat;
+use crate::verbs::images::{no_descriptor, refusal, report, tree_of, writable_tree_of};
 
+/// O_PATH and O_DIRECTORY of open(2).
+const O_PATH_DIRECTORY: i32 = 0o10_200_000;
+
+/// What is done with the files.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Access {
+    Read,
+    Write,
+}
+
+/// Writes what is at a path to the descriptor beside the request, as a tar archive: what is in a directory, or a file
+/// alone; `ok` {part} says which.
+///
+/// # Errors
+/// There is nothing at the path; those of writing; the client has gone.
 pub fn copy_out(
     daemon: &Arc<Daemon>,
     client: &mut Client,
     name: &InstanceName,
     path: &str,
 ) -> Result<Done, Refusal> {
-    Err(refuse(Reason::Unsupported, "cp"))
+    let seat = daemon.seat(name)?;
+    let to = client.passed().ok_or_else(|| no_descriptor("copy_out", "where it goes"))?;
+    let (client, mut to) = (&*client, File::from(to));
+    let mut done = Done::silent();
+    with_root(daemon, client, &seat, Access::Read, |root| {
+        let copied = export_part(root, path.as_bytes(), &mut to, &mut report(client));
+        let (part, _) = copied.map_err(|error| not_copied(name, &error))?;
+        done = Done::silent().say("part", part.word());
+        Ok(())
+    })?;
+    Ok(done)
 }
 
+/// Unpacks the archive behind the descriptor beside the request in a directory.
+///
+/// # Errors
+/// There is no such directory; what is wrong with the archive; the client has gone.
 pub fn copy_in(
     daemon: &Arc<Daemon>,
     client: &mut Client,
     name: &InstanceName,
     path: &str,
 ) -> Result<Done, Refusal> {
-    Err(refuse(Reason::Unsupported, "cp"))
+    let seat = daemon.seat(name)?;
+    let from = client.passed().ok_or_else(|| no_descriptor("copy_in", "the archive"))?;
+    let (client, mut from) = (&*client, Some(File::from(from)));
+    let by = client.peer();
+    with_root(daemon, client, &seat, Access::Write, |root| {
+        let Some(from) = from.take() else { return Ok(()) };
+        let copied = import_part(root, path.as_bytes(), from, &Limits::default(), &mut report(client));
+        copied.map(drop).map_err(|error| not_copied(name, &error))
+    })?;
+    daemon.events.tell("changed", name.as_str(), Some(by), &[("files", path.into())]);
+    Ok(Done::silent())
+}
+
+fn not_copied(name: &InstanceName, error: &image::Error) -> Refusal {
+    let code = if is_missing(error) { Reason::NotFound } else { refusal(error).code };
+    refuse(code, format!("instance {name}: {error}"))
+}
+
+/// Does something with an instance's root directory, as its programs see it.
+fn with_root(
+    daemon: &Arc<Daemon>,
+    client: &Client,
+    seat: &Seat,
+    access: Access,
+    mut copy: impl FnMut(BorrowedFd<'_>) -> Result<(), Refusal>,
+) -> Result<(), Refusal> {
+    let turn = seat.take()?;
+    turn.is_long("a copy");
+    let mut work = || {
+        let record = seat.record().clone();
+        if let Some((shim, pid)) = record.state.alive() {
+            return copy(root_of(seat.name(), shim.pid, pid)?.as_fd());
+        }
+        let tree = match access {
+            Access::Read => tree_of(daemon, seat, &record)?,
+            Access::Write => writable_tree_of(daemon, seat, &record)?,
+        };
+        copy(tree.root())
+    };
+    let mut orders = Orders { by: Some(client.peer()), work: Some(&mut work), ..Orders::default() };
+    perform(daemon, &turn, &Command::Copy, &mut orders)
+}
+
+/// The root directory of a first process. Whose it is is looked at once it is open: a number that was another's by then
+/// would not have the shim for its parent.
+fn root_of(name: &InstanceName, shim: i32, pid: i32) -> Result<OwnedFd, Refusal> {
+    let ended = || refuse(Reason::State, format!("instance {name}: has just ended"));
+    let path = format!("/proc/{pid}/root");
+    let root = File::options().read(true).custom_flags(O_PATH_DIRECTORY).open(&path);
+    let root = root.map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => ended(),
+        _ => failed_io(&path, &error),
+    })?;
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).map_err(|_| ended())?;
+    let parent = status.lines().find_map(|line| line.strip_prefix("PPid:")?.trim().parse().ok());
+    if parent == Some(shim) { Ok(root.into()) } else { Err(ended()) }
 }

@@ -47,7 +47,7 @@ pub fn find(daemon: &Daemon, image: &ImageName) -> Result<image::Image, Refusal>
 }
 
 /// Tells the client how far something is, and stops it when the client has gone.
-fn report(client: &Client) -> impl FnMut(&Step) -> Go {
+pub fn report(client: &Client) -> impl FnMut(&Step) -> Go {
     let mut last = 0;
     move |step: &Step| {
         if client.is_gone() {
@@ -110,7 +110,8 @@ pub fn import_file(
     Ok(made(daemon, client.peer(), "imported", image, &imported))
 }
 
-fn no_descriptor(verb: &str, what: &str) -> Refusal {
+/// A request that wants a descriptor came without.
+pub fn no_descriptor(verb: &str, what: &str) -> Refusal {
     refuse(Reason::Invalid, format!("{verb}: {what} is to come as a descriptor beside the request"))
 }
 

@@ -25,7 +25,7 @@ pub fn ping(daemon: &Daemon) -> Done {
 pub fn list_instances(daemon: &Daemon) -> Result<Done, Refusal> {
     let summary = |seat: &std::sync::Arc<crate::seat::Seat>| -> Summary {
         let record = seat.record();
-        record.summary(seat.name(), launch::effective(&record).command)
+        record.summary(seat.name(), launch::command_of(&record))
     };
     let all: Vec<Summary> = daemon.seats().iter().map(summary).collect();
     let value =
@@ -47,7 +47,7 @@ pub fn inspect(daemon: &Daemon, name: &str) -> Result<Done, Refusal> {
             ("name", seat.name().as_str().into()),
             (
                 "summary",
-                serde_json::to_value(record.summary(seat.name(), launch::effective(&record).command))
+                serde_json::to_value(record.summary(seat.name(), launch::command_of(&record)))
                     .map_err(failed)?,
             ),
             ("directory", directory.to_string_lossy().into()),

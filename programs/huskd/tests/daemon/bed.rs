@@ -46,6 +46,11 @@ impl Bed {
         Self::within(options, None)
     }
 
+    /// With a socket `initns` in its directory.
+    pub fn with_initns() -> Self {
+        Self::with(&["--initns-socket", "DIRECTORY/initns"])
+    }
+
     /// The same, in a network namespace of its own.
     pub fn apart() -> Self {
         static LAST: AtomicU32 = AtomicU32::new(0);
@@ -60,7 +65,8 @@ impl Bed {
         let number = LAST.fetch_add(1, Ordering::Relaxed);
         let directory = std::env::temp_dir().join(format!("huskd-{}-{number}", std::process::id()));
         fs::create_dir(&directory).expect("a directory of our own");
-        let options = options.iter().map(ToString::to_string).collect();
+        let here = directory.to_str().expect("UTF-8");
+        let options = options.iter().map(|option| option.replace("DIRECTORY", here)).collect();
         let mut bed = Self { directory, daemon: None, options, namespace };
         bed.start();
         let files = bed.files();
@@ -200,29 +206,37 @@ impl Bed {
         }
     }
 
-    /// The shims of this bed: name and pid.
+    /// The shims of this bed: name and pid. Which are its own is seen by the files that they have open.
     pub fn shims(&self) -> Vec<(String, u32)> {
         let mut found = Vec::new();
-        let names = fs::read_dir(self.directory.join("run")).into_iter().flatten().flatten();
-        let names: Vec<String> = names.map(|entry| entry.file_name().into_string().unwrap()).collect();
-        let instances = fs::read_dir(self.directory.join("root/instances")).into_iter().flatten().flatten();
-        let instances: Vec<String> =
-            instances.map(|entry| entry.file_name().into_string().unwrap()).collect();
         for entry in fs::read_dir("/proc").unwrap().flatten() {
             let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
                 continue;
             };
             let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
             let words: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
-            let is_shim = words.first().is_some_and(|word| word.ends_with(b"husk-shim"));
-            let name = words.get(1).map(|name| String::from_utf8_lossy(name).into_owned());
-            if let Some(name) =
-                name.filter(|name| is_shim && (names.contains(name) || instances.contains(name)))
-            {
-                found.push((name, pid));
+            let ([program, name, ..], true) = (&words[..], is_alive(pid.into())) else { continue };
+            let files = fs::read_dir(entry.path().join("fd")).into_iter().flatten().flatten();
+            let mut links = files.filter_map(|file| fs::read_link(file.path()).ok());
+            if program.ends_with(b"husk-shim") && links.any(|link| link.starts_with(&self.directory)) {
+                found.push((String::from_utf8_lossy(name).into_owned(), pid));
             }
         }
         found
+    }
+
+    /// How many threads the daemon has: one, and one for each client and for what is on its way.
+    pub fn threads(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/task", self.daemon_pid())).unwrap().count()
+    }
+
+    /// Waits until nothing is on its way any more. No client is to be connected.
+    pub fn await_rest(&self) {
+        let until = Instant::now() + PATIENCE;
+        while self.threads() > 1 {
+            assert!(Instant::now() < until, "{} threads", self.threads());
+            std::thread::sleep(Duration::from_millis(2));
+        }
     }
 
     /// The interfaces of instances in the daemon's network.

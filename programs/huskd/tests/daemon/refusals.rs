@@ -1,1 +1,149 @@
-//! x
+//! What is not done, in words and with a reason.
+
+use std::fs::File;
+use std::os::fd::AsFd as _;
+
+use serde_json::{Value, json};
+
+use crate::bed::Bed;
+use crate::client::{of, reason};
+
+#[test]
+fn every_verb_refuses_what_is_not_there() {
+    let bed = Bed::new();
+    let mut client = bed.client();
+    for verb in ["run", "stop", "pause", "resume", "rm", "wait", "connect", "logs", "inspect"] {
+        assert_eq!(reason(&client.ask(&of(verb, "none"))), "not_found", "{verb}");
+    }
+    let requests = [
+        json!({"type": "rename", "name": "none", "to": "x"}),
+        json!({"type": "set", "name": "none", "changes": {}}),
+        json!({"type": "commit", "name": "none", "image": "x"}),
+        json!({"type": "new", "name": "x", "image": "none"}),
+        json!({"type": "rmi", "image": "none"}),
+        json!({"type": "copy_out", "name": "none", "path": "/"}),
+        json!({"type": "copy_in", "name": "none", "path": "/"}),
+    ];
+    for request in requests {
+        let null = File::open("/dev/null").unwrap();
+        let answer = client.try_ask(&request, Some(null.as_fd())).unwrap();
+        assert_eq!(reason(&answer), "not_found", "{request}");
+    }
+    let null = File::options().write(true).open("/dev/null").unwrap();
+    let export = client.try_ask(&of("export", "none"), Some(null.as_fd())).unwrap();
+    assert_eq!(reason(&export), "not_found");
+}
+
+#[test]
+fn a_name_is_given_once() {
+    let bed = Bed::new();
+    let mut client = bed.client();
+    bed.make("one", &["/sbin/init"]);
+    bed.make("two", &["/sbin/init"]);
+    let again = json!({"type": "new", "name": "one", "image": "box"});
+    assert_eq!(reason(&client.ask(&again)), "exists");
+    assert_eq!(reason(&client.ask(&json!({"type": "rename", "name": "one", "to": "two"}))), "exists");
+    assert_eq!(reason(&client.ask(&json!({"type": "rename", "name": "one", "to": "one"}))), "exists");
+    assert_eq!(reason(&client.ask(&json!({"type": "commit", "name": "one", "image": "box"}))), "exists");
+    assert_eq!(
+        reason(&client.ask(&json!({"type": "seed", "directory": bed.files(), "image": "box"}))),
+        "exists"
+    );
+    assert_eq!((bed.state("one"), bed.state("two")), ("created".into(), "created".into()));
+    bed.check();
+}
+
+#[test]
+fn a_state_that_does_not_allow_it_is_named() {
+    let bed = Bed::new();
+    let mut client = bed.client();
+    bed.make("web", &["/sbin/init"]);
+    for verb in ["stop", "pause", "resume", "wait", "connect", "logs"] {
+        assert_eq!(reason(&client.ask(&of(verb, "web"))), "state", "{verb}");
+    }
+    client.done(&of("run", "web"));
+    let again = client.ask(&of("run", "web"));
+    assert_eq!(reason(&again), "state");
+    assert_eq!(again["data"], "instance web: runs already (it is running)");
+    assert_eq!(again["hint"], "husk attach web, or husk exec web COMMAND");
+    for request in [of("rm", "web"), of("resume", "web"), json!({"type": "rename", "name": "web", "to": "x"})]
+    {
+        assert_eq!(reason(&client.ask(&request)), "state", "{request}");
+    }
+    client.done(&of("stop", "web"));
+}
+
+#[test]
+fn settings_that_make_no_container_are_refused_before_there_is_one() {
+    let bed = Bed::new();
+    let mut client = bed.client();
+    let wrong = [
+        json!({"memory": "much"}),
+        json!({"cpus": "-1"}),
+        json!({"bind": ["relative:/x"]}),
+        json!({"device": ["/etc/passwd"]}),
+        json!({"publish": ["80"]}),
+        json!({"publish": ["8080:80"]}),
+        json!({"net": "private", "publish": ["x:80"]}),
+        json!({"fly": true}),
+        json!({"command": "sh"}),
+    ];
+    for settings in wrong {
+        let request = json!({"type": "new", "name": "web", "image": "box", "settings": settings});
+        assert_eq!(reason(&client.ask(&request)), "invalid", "{settings}");
+    }
+    assert_eq!(bed.state("web"), "gone");
+    bed.make("web", &["/sbin/init"]);
+    let change = |changes: Value| json!({"type": "set", "name": "web", "changes": changes});
+    for changes in [json!({"memory": "much"}), json!({"fly": null}), json!({"net": "moon"})] {
+        assert_eq!(reason(&client.ask(&change(changes))), "invalid");
+    }
+}
+
+#[test]
+fn a_command_that_cannot_be_started_has_the_exit_code_of_shells_and_changes_nothing() {
+    let bed = Bed::new();
+    let mut client = bed.client();
+    bed.make("web", &["/no/such"]);
+    let answer = client.ask(&of("run", "web"));
+    assert_eq!((reason(&answer), &answer["exit"]), ("failed", &json!(127)));
+    let answer = client.ask(&json!({"type": "run", "name": "web", "command": ["/etc/passwd"]}));
+    assert_eq!((reason(&answer), &answer["exit"]), ("failed", &json!(126)));
+    assert_eq!(bed.state("web"), "created");
+    bed.make("none", &[]);
+    assert_eq!(reason(&client.ask(&of("run", "none"))), "invalid");
+    bed.check();
+}
+
+#[test]
+fn what_comes_by_a_descriptor_is_missed() {
+    let bed = Bed::new();
+    let mut client = bed.client();
+    bed.make("web", &["/sbin/init"]);
+    for request in [
+        json!({"type": "import", "image": "x"}),
+        json!({"type": "export", "name": "web"}),
+        json!({"type": "copy_out", "name": "web", "path": "/"}),
+        json!({"type": "copy_in", "name": "web", "path": "/"}),
+    ] {
+        let answer = client.ask(&request);
+        assert_eq!(reason(&answer), "invalid", "{request}");
+        assert!(answer["data"].as_str().unwrap().contains("descriptor"), "{answer}");
+    }
+}
+
+#[test]
+fn a_machine_that_cannot_freeze_says_so() {
+    if std::path::Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
+        eprintln!("skipped: this machine can");
+        return;
+    }
+    let bed = Bed::new();
+    bed.run("web");
+    let mut client = bed.client();
+    assert_eq!(reason(&client.ask(&of("pause", "web"))), "unsupported");
+    let commit = client.ask(&json!({"type": "commit", "name": "web", "image": "x"}));
+    assert_eq!(reason(&commit), "unsupported");
+    assert_eq!(commit["hint"], "stop it first: husk stop web");
+    assert_eq!(bed.state("web"), "running");
+}

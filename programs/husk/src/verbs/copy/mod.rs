@@ -4,7 +4,6 @@ mod pack;
 mod stream;
 mod unpack;
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use container::Failure;
@@ -124,9 +123,7 @@ fn is_directory(said: &Said, name: &InstanceName, path: &str) -> Result<bool, Fa
     let request = Request::CopyOut { name: name.clone(), path: path.into() };
     let mut work = Work::begin(said, request, &[writer.as_fd()], Ends::Silently)?;
     drop(writer);
-    let mut head = [0u8; 512];
-    let read = Stream::new(&mut work, reader.as_fd()).read_exact(&mut head);
-    let is_directory = read.is_ok() && unpack::is_directory(&head);
+    let is_directory = unpack::is_directory(Stream::new(&mut work, reader.as_fd()));
     drop(reader);
     match work.is_interrupted() {
         true => work.end().map(|_| false),

@@ -14,7 +14,7 @@ use sys::fd::{AsFd, OwnedFd};
 use sys::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, Timespec, Timestamps};
 use sys::fs::{fchmod, futimens, linkat, mkdirat, openat, openat2, symlinkat, unlinkat};
 use sys::strerror::describe;
-use tar::{Archive, Entry, EntryType, Header};
+use tar::{Archive, Entry, EntryType};
 
 /// Where a copy goes.
 pub struct Target {
@@ -22,7 +22,7 @@ pub struct Target {
     directory: OwnedFd,
     /// In words.
     shown: PathBuf,
-    /// What the original is called: the first part of every name, unless that is `.`.
+    /// What the original is called.
     own: Option<OsString>,
     /// What the copy is called in its place.
     called: PathBuf,
@@ -51,28 +51,33 @@ impl Target {
     }
 }
 
-/// Whether the first header of an archive is that of a directory.
-pub fn is_directory(head: &[u8; 512]) -> bool {
-    Header::from_byte_slice(head).entry_type().is_dir()
+/// Whether the first entry of an archive is a directory.
+pub fn is_directory(from: impl Read) -> bool {
+    let mut archive = Archive::new(from);
+    let first = archive.entries().ok().and_then(|mut entries| entries.next());
+    first.is_some_and(|entry| entry.is_ok_and(|entry| entry.header().entry_type().is_dir()))
 }
 
-/// Unpacks an archive, each entry of which begins with the name of what was copied, or with `.` for it.
+/// Unpacks an archive: what is in a directory, the directory itself first as `.`, or what was copied under its own name.
 pub fn unpack(from: impl Read, target: &Target) -> Result<(), Failure> {
     let broken = |error: io::Error| Failure::io("archive of the instance", &error);
     let mut archive = Archive::new(from);
     // Directories get their modes and times last: what is made in them would change the times, and could not be made
     // in one that is read-only.
     let mut directories: Vec<(PathBuf, Mode, u64)> = Vec::new();
+    let mut form = None;
     for entry in archive.entries().map_err(broken)? {
         let mut entry = entry.map_err(broken)?;
-        let name = name(&entry.path().map_err(broken)?, target)?;
+        let path = entry.path().map_err(broken)?.into_owned();
+        let form = *form.get_or_insert_with(|| Form::of(&path));
+        let name = name(&path, form, target)?;
         if name.as_os_str().is_empty() {
             continue;
         }
         let (mode, mtime) = (entry.header().mode().map_err(broken)?, entry.header().mtime().map_err(broken)?);
         // Set-id and sticky bits are of the instance's users.
         let mode = Mode::from_raw_mode(mode & 0o777);
-        put(&mut entry, &name, mode, mtime, target)?;
+        put(&mut entry, (&name, form), mode, mtime, target)?;
         if entry.header().entry_type().is_dir() {
             directories.push((name, mode, mtime));
         }
@@ -85,10 +90,27 @@ pub fn unpack(from: impl Read, target: &Target) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What the names of an archive begin with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Form {
+    /// Nothing: they are in the directory that was copied.
+    Contents,
+    /// The name of what was copied.
+    Named,
+}
+
+impl Form {
+    /// The first entry tells.
+    fn of(first: &Path) -> Self {
+        let is_dot = first.components().all(|part| part == Component::CurDir);
+        if is_dot { Self::Contents } else { Self::Named }
+    }
+}
+
 /// The name of an entry below the target.
-fn name(path: &Path, target: &Target) -> Result<PathBuf, Failure> {
+fn name(path: &Path, form: Form, target: &Target) -> Result<PathBuf, Failure> {
     let mut parts = path.components().peekable();
-    if let Some(own) = &target.own {
+    if let Some(own) = target.own.as_ref().filter(|_| form == Form::Named) {
         parts.next_if_eq(&Component::Normal(own));
     }
     let mut name = target.called.clone();
@@ -109,7 +131,7 @@ fn name(path: &Path, target: &Target) -> Result<PathBuf, Failure> {
 
 fn put(
     entry: &mut Entry<'_, impl Read>,
-    name: &Path,
+    (name, form): (&Path, Form),
     mode: Mode,
     mtime: u64,
     target: &Target,
@@ -141,7 +163,7 @@ fn put(
         }
         EntryType::Link => {
             let to = entry.link_name().ok().flatten().ok_or_else(|| why(Errno::INVAL))?;
-            let to = self::name(&to, target)?;
+            let to = self::name(&to, form, target)?;
             let (other, other_last) = self::parent(target, &to).map_err(why)?;
             remove(&parent, last).map_err(why)?;
             // A symbolic link is linked itself, never what it leads to.

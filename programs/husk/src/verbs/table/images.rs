@@ -74,7 +74,7 @@ pub const VERBS: [Verb; 6] = [
         words: "IMAGE…",
         kinds: &[Kind::Image],
         text: "remove an image",
-        about: "Removes images, and layers that nobody uses any more. One that an instance was made from is refused.",
+        about: "Removes images, and the layers that nobody uses any more. Instances that were made from them keep theirs.",
         options: &[],
         count: (1, MANY),
         tail: Tail::Words,

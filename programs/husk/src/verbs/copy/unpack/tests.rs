@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
-use tar::Builder;
+use tar::{Builder, Header};
 
 use super::*;
 
@@ -86,11 +86,18 @@ fn a_directory_may_be_called_dot_and_a_file_replaces_a_link() {
     symlink("../outside/file", ground.0.join("to/x")).unwrap();
     ground.unpack("to", &[(EntryType::Regular, "x", "text")]).unwrap();
     assert_eq!(fs::read_to_string(ground.0.join("to/x")).unwrap(), "text");
-    let entries =
-        [(EntryType::Directory, "./", ""), (EntryType::Regular, "./a", "b"), (EntryType::Regular, ".c", "d")];
+    let entries = [
+        (EntryType::Directory, "./", ""),
+        (EntryType::Regular, "./a", "b"),
+        (EntryType::Regular, ".c", "d"),
+        // Not the directory's own name, which none of these has before it.
+        (EntryType::Regular, "x", "e"),
+        (EntryType::Link, "l", "x"),
+    ];
     ground.unpack("to/y", &entries).unwrap();
     assert_eq!(fs::read_to_string(ground.0.join("to/y/a")).unwrap(), "b");
     assert_eq!(fs::read_to_string(ground.0.join("to/y/.c")).unwrap(), "d");
+    assert_eq!(fs::read_to_string(ground.0.join("to/y/l")).unwrap(), "e");
     assert_eq!(ground.outside(), 0);
 }
 
