@@ -43,7 +43,8 @@ impl<'f> Survivor<'f> {
         command.arg("--shim").arg(system_part("SHIM"));
         command.arg("--runtime").arg(folder.file("run")).arg("--socket").arg(folder.file("sock"));
         let log = fs::File::create(folder.file("log")).expect("a log");
-        let daemon = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().expect("unshare starts");
+        let daemon =
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().expect("unshare starts");
         let inside = format!("/proc/{}/root{}", daemon.id(), place.display());
         let mut survivor = Self { daemon, folder, root: inside.into() };
         let until = Instant::now() + PATIENCE;
@@ -173,11 +174,18 @@ fn whole(tree: &Path) -> BTreeSet<u32> {
         let own: BTreeMap<String, Vec<u8>> = fs::read_dir(entry.path())
             .expect("a payload")
             .map(|file| file.expect("a file"))
-            .map(|file| (file.file_name().into_string().expect("text"), fs::read(file.path()).expect("a file")))
+            .map(|file| {
+                (file.file_name().into_string().expect("text"), fs::read(file.path()).expect("a file"))
+            })
             .collect();
         let expected: BTreeMap<String, Vec<u8>> =
             files(tag).into_iter().map(|(name, length)| (name, content(tag, length))).collect();
-        assert!(own == expected, "payload {tag} in {}: {:?}", tree.display(), own.iter().map(|(name, bytes)| (name, bytes.len())).collect::<Vec<_>>());
+        assert!(
+            own == expected,
+            "payload {tag} in {}: {:?}",
+            tree.display(),
+            own.iter().map(|(name, bytes)| (name, bytes.len())).collect::<Vec<_>>()
+        );
         found.insert(tag);
     }
     found

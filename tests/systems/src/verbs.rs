@@ -29,7 +29,9 @@ pub struct Verbs {
 #[must_use]
 pub fn files(tag: u32) -> Vec<(String, usize)> {
     let count = 3 + tag % 5;
-    (0..count).map(|number| (format!("f{number}"), ((tag * 7919 + number * 104_729) % 90_000) as usize)).collect()
+    (0..count)
+        .map(|number| (format!("f{number}"), ((tag * 7919 + number * 104_729) % 90_000) as usize))
+        .collect()
 }
 
 /// What is in each of them: a line again and again.
@@ -75,7 +77,9 @@ impl Writer<'_> {
     /// One verb more, which is done by this line and comes to what is there now.
     fn add(&mut self, line: &str) {
         let number = self.verbs.states.len();
-        self.verbs.script += &format!("{line} > /dev/null 2> /tmp/error || say failed {number}: {line}: $(cat /tmp/error)\nmark {number}\n");
+        self.verbs.script += &format!(
+            "{line} > /dev/null 2> /tmp/error || say failed {number}: {line}: $(cat /tmp/error)\nmark {number}\n"
+        );
         self.verbs.states.push(self.now.clone());
     }
 

@@ -37,13 +37,7 @@ pub(crate) fn pack(
     blocks: &mut dyn Blocks,
     warnings: &mut Warnings,
 ) -> Result<()> {
-    let mut packing = Packing {
-        request,
-        writer: Writer::new(blocks),
-        links: HashMap::new(),
-        warnings,
-        buffer: vec![0; 128 << 10],
-    };
+    let mut packing = Packing::new(request, blocks, warnings);
     packing.walk(root)?;
     packing.writer.finish()
 }
@@ -56,13 +50,7 @@ pub(crate) fn pack_one(
     blocks: &mut dyn Blocks,
     warnings: &mut Warnings,
 ) -> Result<()> {
-    let mut packing = Packing {
-        request,
-        writer: Writer::new(blocks),
-        links: HashMap::new(),
-        warnings,
-        buffer: vec![0; 128 << 10],
-    };
+    let mut packing = Packing::new(request, blocks, warnings);
     packing.leaf(at, name, stat, name)?;
     packing.writer.finish()
 }
@@ -75,4 +63,16 @@ struct Packing<'a> {
     links: HashMap<(u64, u64), Vec<u8>>,
     warnings: &'a mut Warnings,
     buffer: Vec<u8>,
+}
+
+impl<'a> Packing<'a> {
+    fn new(request: &'a Request<'a>, blocks: &'a mut dyn Blocks, warnings: &'a mut Warnings) -> Self {
+        Self {
+            request,
+            writer: Writer::new(blocks),
+            links: HashMap::new(),
+            warnings,
+            buffer: vec![0; 128 << 10],
+        }
+    }
 }

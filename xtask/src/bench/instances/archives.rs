@@ -13,8 +13,11 @@ use crate::{Result, run};
 const ARCHIVE: &str = "/bench/debian.tar";
 const TREE: &str = "/bench/tree";
 /// How the same archive comes: its ending, and what makes it.
-const FORMS: &[(&str, &str, &str)] =
-    &[("plain", "", "true"), ("gzip", ".gz", "gzip --keep --force"), ("zstd", ".zst", "zstd --quiet --force")];
+const FORMS: &[(&str, &str, &str)] = &[
+    ("plain", "", "true"),
+    ("gzip", ".gz", "gzip --keep --force"),
+    ("zstd", ".zst", "zstd --quiet --force"),
+];
 /// How many instances are made of it in a round.
 const NEW: usize = 8;
 
@@ -97,13 +100,7 @@ fn new(table: &mut Table, daemon: &Daemon, tar: &[u64], rounds: usize) -> Result
     };
     let said = format!("tar xf {} ms", milliseconds(tar));
     table.add("`new` from it", &said, ours.median as f64 / 1e6, "ms", Goal::AtMost(10.0));
-    table.add(
-        "… of tar xf",
-        &said,
-        100.0 * ours.median as f64 / peer.median as f64,
-        "%",
-        Goal::AtMost(1.0),
-    );
+    table.add("… of tar xf", &said, 100.0 * ours.median as f64 / peer.median as f64, "%", Goal::AtMost(1.0));
     Ok(())
 }
 

@@ -51,7 +51,8 @@ impl Daemon {
     /// Does something by the command line.
     pub fn husk(&self, words: &[&str]) -> Result<String> {
         let mut command = Command::new(HUSK);
-        command.args(["--socket", SOCKET]).args(words);
+        // Until the daemon listens, husk would start another.
+        command.args(["--socket", SOCKET]).args(words).env("HUSK_NO_DAEMON", "1");
         run::text(command)
     }
 

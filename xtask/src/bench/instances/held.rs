@@ -93,7 +93,7 @@ fn by_containerd() -> Result<Memory> {
     let daemon = Ending(containerd.spawn().map_err(|why| format!("containerd: {why}"))?);
     await_that("containerd serves", || Ok(run::output(ctr(&["version"])).is_ok()))?;
     for name in ["rest-1", "rest-2"] {
-        run::output(ctr(&["run", "--detach", "--rootfs", SMALL, name, "/bin/rest"]))?;
+        run::output(ctr(&["run", "--detach", "--config", "/bench/bundle-rest/config.json", name]))?;
     }
     thread::sleep(SETTLING);
     let memory = memory_of("containerd-shim-runc-v2");

@@ -14,8 +14,8 @@ mod start;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::table::Table;
 use super::stage;
+use super::table::Table;
 use crate::Result;
 use crate::workspace::Workspace;
 
