@@ -61,9 +61,8 @@ const SYSTEM: [&str; 8] = [
     "bookworm",
 ];
 
-/// What tests/systems needs besides: a Debian as an archive, made once, and the programs that keep instances.
-pub fn prepare_systems(workspace: &Workspace) -> Result<()> {
-    let _held = workspace.hold_testbed()?;
+/// A Debian as an archive, made once. Whoever asks holds the test bed.
+pub fn debian(workspace: &Workspace) -> Result<PathBuf> {
     let archive = workspace.testbed().join("debian.tar");
     if !archive.exists() {
         // A run that is ended in the middle leaves no archive under its name.
@@ -73,7 +72,13 @@ pub fn prepare_systems(workspace: &Workspace) -> Result<()> {
         run::output(make)?;
         fs::rename(&half, &archive).map_err(|why| format!("rename {}: {why}", half.display()))?;
     }
-    println!("DEBIAN={}", archive.display());
+    Ok(archive)
+}
+
+/// What tests/systems needs besides: that archive, and the programs that keep instances.
+pub fn prepare_systems(workspace: &Workspace) -> Result<()> {
+    let _held = workspace.hold_testbed()?;
+    println!("DEBIAN={}", debian(workspace)?.display());
     for (variable, package) in [("HUSK", "husk"), ("HUSKD", "huskd"), ("SHIM", "husk-shim")] {
         println!("{variable}={}", program(workspace, package)?.display());
     }

@@ -58,7 +58,7 @@ fn vector(texts: &[CString]) -> Vec<Argument<'_>> {
 }
 
 /// Nothing is to be done for such a program while it starts.
-struct Bystander;
+pub(crate) struct Bystander;
 
 impl Caller for Bystander {
     type Error = Infallible;

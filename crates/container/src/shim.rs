@@ -1,13 +1,12 @@
 //! The start of a shim.
 
-use std::convert::Infallible;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use plan::Execute;
-use spawn::{Caller, Launch, Memory, Others, Pause, Plan, Step, Stopped};
+use spawn::{Launch, Memory, Others, Plan, Step, Stopped};
 use sys::clone::{Child, Namespaces};
 use sys::exec::Argument;
 use sys::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -17,6 +16,7 @@ use sys::signals::SignalSet;
 use sys::strerror::describe;
 
 use crate::Failure;
+use crate::host_program::Bystander;
 use crate::task::{Answer, Task};
 
 /// A shim on its way.
@@ -108,17 +108,4 @@ impl Starting {
             }
         }
     }
-}
-
-/// Nothing is to be done for it while it starts.
-struct Bystander;
-
-impl Caller for Bystander {
-    type Error = Infallible;
-
-    fn pause(&mut self, _: Pause, _: &Child) -> Result<(), Infallible> {
-        Ok(())
-    }
-
-    fn terminal(&mut self, _: OwnedFd) {}
 }

@@ -80,6 +80,11 @@ impl Ground {
         self.scratch.join(name)
     }
 
+    /// The daemon's process.
+    pub fn daemon_pid(&self) -> u32 {
+        self.daemon.id()
+    }
+
     /// Kills the daemon, and starts another.
     ///
     /// # Panics

@@ -1,7 +1,12 @@
 //! A machine whose first process is minit, with husk, a disk for its images, and a script that drives it.
 
+pub mod record;
+pub mod survivor;
+pub mod verbs;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use boot::parts::{BUSYBOX, Folder, part, system_part};
 use boot::{Machine, Plan, Root};
@@ -18,7 +23,13 @@ mount -t devtmpfs dev /dev; mount -t ext4 /dev/vda /new; umount /dev
 exec switch_root /new /sbin/init --no-api --report console /bin/sh /script
 ";
 
-/// What the script begins with.
+/// The modules that the disk needs, the disk, and where husk keeps things on it.
+const STORE: &str = "for m in virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk overlay
+do insmod /lib/modules/*/kernel/$m.ko; done
+mkdir -p /var/lib/husk && mount -t ext4 /dev/vda /var/lib/husk
+";
+
+/// What a script begins with.
 const BEGIN: &str = "say() { echo \"T $*\"; }
 exec 2>&1
 ";
@@ -35,10 +46,40 @@ pub fn run(script: &str) -> Vec<String> {
     let drive = format!("file={},format=raw,if=none,id=disk,cache=unsafe", disk.display());
     let devices = ["-m", "1024", "-drive", &drive, "-device", "virtio-blk-pci,drive=disk"];
     let plan = Plan { init: "/start", devices: &devices, ..Plan::pc(root, &[]) };
-    let console = Machine::boot(plan).within(std::time::Duration::from_secs(600)).end();
+    follow(plan)
+}
+
+/// The same with a disk that QEMU is told of in these words, which is the store alone, and with files that are in `/in`. The
+/// root is the kernel's first one: no instance can run on it.
+///
+/// # Panics
+/// As [`run`].
+#[must_use]
+pub fn run_with(script: &str, disk: &[&str], files: &[PathBuf]) -> Vec<String> {
+    let mut root = Root::usual().with_modules().script("script", &format!("#!/bin/sh\n{STORE}{BEGIN}{script}\n"));
+    root = root.folder("in");
+    for file in files {
+        let name = file.file_name().and_then(|name| name.to_str()).expect("a name");
+        root = root.program(&format!("in/{name}"), file);
+    }
+    for (name, from) in programs() {
+        root = root.program(name, from);
+    }
+    let devices = [&["-m", "1024"], disk].concat();
+    follow(Plan { devices: &devices, ..Plan::pc(root, &["--no-api", "--report", "console", "/bin/sh", "/script"]) })
+}
+
+/// What a machine says with `say` until its end.
+fn follow(plan: Plan<'_>) -> Vec<String> {
+    let console = Machine::boot(plan).within(Duration::from_secs(600)).end();
     // Shown where the test fails.
     println!("{}", console.join("\n"));
     console.iter().filter_map(|line| line.strip_prefix("T ")).map(str::to_owned).collect()
+}
+
+/// The programs that keep instances, and where they are in a machine.
+fn programs() -> [(&'static str, &'static Path); 3] {
+    [("bin/husk", system_part("HUSK")), ("bin/huskd", system_part("HUSKD")), ("bin/husk-shim", system_part("SHIM"))]
 }
 
 /// A disk with a system of busybox, minit and husk, the script, and the archives of both systems in its folder `in`.
@@ -48,14 +89,8 @@ fn disk(folder: &Folder, script: &str) -> PathBuf {
     std::fs::create_dir_all(tree.join("var/lib/husk")).expect("a folder");
     std::fs::create_dir(tree.join("in")).expect("a folder");
     std::fs::write(tree.join("script"), format!("{BEGIN}{script}\n")).expect("the script");
-    let programs = [
-        ("sbin/init", part("MINIT")),
-        ("bin/husk", system_part("HUSK")),
-        ("bin/huskd", system_part("HUSKD")),
-        ("bin/husk-shim", system_part("SHIM")),
-        ("in/debian.tar", system_part("DEBIAN")),
-    ];
-    for (name, from) in programs {
+    let others = [("sbin/init", part("MINIT")), ("in/debian.tar", system_part("DEBIAN"))];
+    for (name, from) in programs().into_iter().chain(others) {
         let _ = std::fs::remove_file(tree.join(name));
         std::fs::copy(from, tree.join(name)).expect("a copy");
     }

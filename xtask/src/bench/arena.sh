@@ -6,7 +6,7 @@
 #     arena.sh outside FOLDER    in a new mount namespace: makes the group, starts the inside
 #     arena.sh inside FOLDER     in new mount, pid and cgroup namespaces: makes the root, runs the bench
 #
-# FOLDER holds: arena.sh, xtask, husk (may be missing), floor, meter, rootfs, the bundles, and
+# FOLDER holds: arena.sh, xtask, what of husk is measured, floor, meter, rootfs, the bundles, and
 # `peers`, the unpacked packages. What follows FOLDER goes to the bench.
 set -eu
 stage=$1 folder=$2

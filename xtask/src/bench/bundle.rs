@@ -41,9 +41,9 @@ const MASKED: &[&str] = &[
 /// Docker's read-only paths.
 const READ_ONLY: &[&str] = &["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
-/// The config.json of the bundle. No network namespace, because `husk run` shares the host's network by
+/// The config.json of the bundle that runs `program`. No network namespace, because `husk run` shares the host's network by
 /// default; everything else as Docker has it.
-pub fn config(seccomp: Option<Value>) -> Value {
+pub fn config(program: &str, seccomp: Option<Value>) -> Value {
     let mut linux = json!({
         "namespaces": [
             { "type": "mount" }, { "type": "pid" }, { "type": "uts" }, { "type": "ipc" }, { "type": "cgroup" },
@@ -60,7 +60,7 @@ pub fn config(seccomp: Option<Value>) -> Value {
         "process": {
             "terminal": false,
             "user": { "uid": 0, "gid": 0 },
-            "args": ["/bin/true"],
+            "args": [program],
             "env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "TERM=xterm"],
             "cwd": "/",
             "capabilities": {
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn only_the_bundle_that_asks_for_it_has_seccomp() {
-        assert!(config(None)["linux"].get("seccomp").is_none());
-        assert_eq!(config(Some(json!({ "a": 1 })))["linux"]["seccomp"], json!({ "a": 1 }));
+        assert!(config("/bin/true", None)["linux"].get("seccomp").is_none());
+        assert_eq!(config("/bin/true", Some(json!({ "a": 1 })))["linux"]["seccomp"], json!({ "a": 1 }));
     }
 }

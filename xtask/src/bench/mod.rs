@@ -10,6 +10,7 @@ mod contestants;
 mod crowd;
 mod figures;
 mod goals;
+mod instances;
 mod leftovers;
 mod minit;
 mod order;
@@ -17,6 +18,7 @@ mod peers;
 mod report;
 mod rounds;
 mod stage;
+mod table;
 
 use std::process::ExitCode;
 
@@ -36,6 +38,7 @@ cargo xtask bench [NAME…]   as root
                      husk (its default, with seccomp), husk-unconfined
 
   minit …            minit beside the inits of others: cargo xtask bench minit help
+  instances …        instances beside tar, crun, podman and others: cargo xtask bench instances help
 ";
 
 /// What to measure, as it was asked for.
@@ -65,7 +68,11 @@ pub fn run(args: &[String]) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Some("minit") => minit::run(&args[1..]),
+        Some("instances") => instances::run(&args[1..]),
         Some("inside") if args.get(1).is_some_and(|word| word == "minit") => minit::measure(&args[2..]),
+        Some("inside") if args.get(1).is_some_and(|word| word == "instances") => {
+            instances::measure(&args[2..])
+        }
         Some("inside") => Request::parse(&args[1..])?.measure(),
         _ => {
             // Parsed here too: a mistyped option must not cost a download and a build first.

@@ -9,12 +9,28 @@ use std::process::{Command, Stdio};
 use crate::{Result, debian, run};
 
 /// Fetched with the libraries they need, in the newest version of all suites, which is sid's. The two
-/// libraries are bubblewrap's; the last four are what minit is measured beside.
-const WITH_LIBRARIES: &[&str] =
-    &["crun", "runc", "strace", "libcap2", "libselinux1", "tini", "tini-static", "dumb-init", "catatonit"];
+/// libraries are bubblewrap's; then comes what minit is measured beside, then what instances are.
+const WITH_LIBRARIES: &[&str] = &[
+    "crun",
+    "runc",
+    "strace",
+    "libcap2",
+    "libselinux1",
+    "tini",
+    "tini-static",
+    "dumb-init",
+    "catatonit",
+    "podman",
+    "conmon",
+    "containerd",
+    "coreutils",
+    "tar",
+    "gzip",
+    "zstd",
+];
 
-/// What a folder of peers has in it that was fetched since there are minit's.
-const NEWEST: &str = "usr/bin/tini-static";
+/// What a folder of peers has in it that was fetched since there are those of instances.
+const NEWEST: &str = "usr/bin/podman";
 
 /// Fetched alone: of bubblewrap the version of Debian 12 is the one that others have measured, and asking
 /// for it together with the others makes apt look for its libraries in Debian 12 too.

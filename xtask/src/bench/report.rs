@@ -14,12 +14,13 @@ pub fn heading(chosen: &[Contestant]) {
     for contestant in chosen {
         println!("- {}: {}", contestant.name, contestant.about);
     }
-    let versions: Vec<String> =
-        [("/usr/bin/crun", "crun"), ("/usr/sbin/runc", "runc"), ("/usr/bin/bwrap", "bwrap")]
-            .iter()
-            .filter_map(|(path, name)| version(path, name))
-            .collect();
-    println!("- versions: {}", versions.join(", "));
+    versions(&[("/usr/bin/crun", "crun"), ("/usr/sbin/runc", "runc"), ("/usr/bin/bwrap", "bwrap")]);
+}
+
+/// Says which versions are measured: of these programs, under these names.
+pub fn versions(programs: &[(&str, &str)]) {
+    let all: Vec<String> = programs.iter().filter_map(|(path, name)| version(path, name)).collect();
+    println!("- versions: {}", all.join(", "));
 }
 
 /// Says where it is measured, and by which command.

@@ -8,7 +8,7 @@ use std::process::{Command, ExitCode};
 use super::contestants::Contestant;
 use super::{bundle, peers};
 use crate::workspace::Workspace;
-use crate::{Result, debian, run};
+use crate::{Result, boot, debian, run};
 
 /// The empty folders of the root file system, as an image would have them.
 const FOLDERS: &[&str] = &["bin", "dev", "etc", "home", "proc", "root", "run", "sys", "tmp", "usr", "var"];
@@ -23,7 +23,27 @@ const C_PROGRAMS: &[(&str, &str, &[&str])] = &[
     ("load", load::SOURCE, &[]),
     ("true", include_str!("minit/true.c"), &["-nostdlib"]),
     ("says", include_str!("minit/true.c"), &["-nostdlib", "-DSAYS"]),
+    ("stamp", include_str!("minit/true.c"), &["-nostdlib", "-DSTAMPS"]),
+    ("rest", include_str!("minit/true.c"), &["-nostdlib", "-DRESTS"]),
 ];
+
+/// What of them is in the root file system too.
+const CONTAINED: &[&str] = &["stamp", "rest"];
+
+/// The bundles: the program that each runs, and whether with Docker's profile.
+const BUNDLES: &[(&str, &str, Filter)] = &[
+    ("bundle", "/bin/true", Filter::None),
+    ("bundle-seccomp", "/bin/true", Filter::Docker),
+    ("bundle-stamp", "/bin/stamp", Filter::None),
+    ("bundle-stamp-seccomp", "/bin/stamp", Filter::Docker),
+    ("bundle-rest", "/bin/rest", Filter::Docker),
+];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Filter {
+    None,
+    Docker,
+}
 
 /// Builds what the chosen ones need and runs `bench inside` with these arguments in the arena.
 pub fn perform(workspace: &Workspace, chosen: &[Contestant], args: &[String]) -> Result<ExitCode> {
@@ -48,6 +68,18 @@ pub fn perform_minit(workspace: &Workspace, args: &[String]) -> Result<ExitCode>
     make_folder(&folder.join("as"))?;
     copy(&folder.join("minit"), &folder.join("as/tini"))?;
     let words: Vec<String> = ["minit".to_owned()].into_iter().chain(args.iter().cloned()).collect();
+    enter(&folder, &words)
+}
+
+/// Builds what keeps instances and runs `bench inside instances` with these arguments in the arena.
+pub fn perform_instances(workspace: &Workspace, args: &[String]) -> Result<ExitCode> {
+    let folder = prepare(workspace)?;
+    for program in ["husk", "huskd", "husk-shim"] {
+        run::shown(workspace.cargo(["build", "--quiet", "--release", "--package", program]))?;
+        copy(&release_of(workspace, program), &folder.join(program))?;
+    }
+    copy(&boot::debian(workspace)?, &folder.join("debian.tar"))?;
+    let words: Vec<String> = ["instances".to_owned()].into_iter().chain(args.iter().cloned()).collect();
     enter(&folder, &words)
 }
 
@@ -94,11 +126,16 @@ fn set_up(folder: &Path, peers: &peers::Peers) -> Result<()> {
     }
     let rootfs = folder.join("rootfs");
     make_rootfs(&rootfs)?;
+    for name in CONTAINED {
+        copy(&folder.join(name), &rootfs.join("bin").join(name))?;
+    }
     let profile =
         fs::read_to_string(&peers.profile).map_err(|why| format!("{}: {why}", peers.profile.display()))?;
-    for (name, seccomp) in [("bundle", None), ("bundle-seccomp", Some(bundle::resolve_profile(&profile)?))] {
+    let profile = bundle::resolve_profile(&profile)?;
+    for (name, program, filter) in BUNDLES {
+        let seccomp = (*filter == Filter::Docker).then(|| profile.clone());
         make_folder(&folder.join(name))?;
-        write(&folder.join(name).join("config.json"), &bundle::config(seccomp).to_string())?;
+        write(&folder.join(name).join("config.json"), &bundle::config(program, seccomp).to_string())?;
     }
     Ok(())
 }

@@ -10,8 +10,8 @@ use load::Client;
 use load::process::processor_ns;
 
 use super::bed::{LOAD, TRUE, serving};
-use super::table::{Goal, Table, short};
 use crate::Result;
+use crate::bench::table::{Goal, Table, short};
 
 const CLIENTS: usize = 50;
 /// Commands of each client.

@@ -8,8 +8,8 @@ use load::Client;
 use load::process::figure;
 
 use super::bed::{CORE, LOAD, MINIT, TINI_STATIC, first, serving};
-use super::table::{Goal, Table};
 use crate::Result;
+use crate::bench::table::{Goal, Table};
 
 /// Ten minutes, for which wake-ups are promised.
 pub const LONG: Duration = Duration::from_secs(600);

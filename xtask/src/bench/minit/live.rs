@@ -10,8 +10,8 @@ use load::process::{children, descriptors, figure};
 
 use super::bed::{LOAD, serving};
 use super::exec::{micros, percentile};
-use super::table::{Goal, Table};
 use crate::Result;
+use crate::bench::table::{Goal, Table};
 
 const CONNECTIONS: usize = 10;
 /// Commands of each connection.

@@ -10,13 +10,12 @@ mod live;
 mod output;
 mod reaping;
 mod start;
-mod table;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
-use self::table::Table;
 use super::stage;
+use super::table::Table;
 use crate::Result;
 use crate::workspace::Workspace;
 

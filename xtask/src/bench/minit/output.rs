@@ -11,8 +11,8 @@ use load::Client;
 use load::process::{figure, processor_ns};
 
 use super::bed::{LOAD, serving};
-use super::table::{Goal, Table};
 use crate::Result;
+use crate::bench::table::{Goal, Table};
 
 /// Lines of one run.
 const LINES: usize = 2_000_000;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use load::process::{processor_ns, zombies as left};
 
 use super::bed::{AS_TINI, LOAD, MINIT, TINI_STATIC, first};
-use super::table::{Goal, Table, short};
+use crate::bench::table::{Goal, Table, short};
 use crate::bench::{figures::Spread, order};
 use crate::{Result, run};
 

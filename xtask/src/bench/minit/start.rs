@@ -1,11 +1,11 @@
 //! What an init costs over the bare start of what it starts.
 
 use super::bed::{AS_TINI, CORE, MINIT, SAYS, TINI_STATIC, TRUE};
-use super::table::{Goal, Table, short};
 use crate::Result;
 use crate::bench::figures::Spread;
 use crate::bench::order;
 use crate::bench::rounds::{Cost, run_metered};
+use crate::bench::table::{Goal, Table, short};
 
 /// Each init with its command; `bare` first, which the others are compared with.
 const UNTIL_END: &[(&str, &[&str])] = &[
