@@ -24,7 +24,8 @@ exec switch_root /new /sbin/init --no-api --report console /bin/sh /script
 ";
 
 /// The modules that the disk needs, the disk, and where husk keeps things on it.
-const STORE: &str = "for m in virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk overlay
+const STORE: &str =
+    "for m in virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk overlay
 do insmod /lib/modules/*/kernel/$m.ko; done
 mkdir -p /var/lib/husk && mount -t ext4 /dev/vda /var/lib/husk
 ";
@@ -56,7 +57,8 @@ pub fn run(script: &str) -> Vec<String> {
 /// As [`run`].
 #[must_use]
 pub fn run_with(script: &str, disk: &[&str], files: &[PathBuf]) -> Vec<String> {
-    let mut root = Root::usual().with_modules().script("script", &format!("#!/bin/sh\n{STORE}{BEGIN}{script}\n"));
+    let mut root =
+        Root::usual().with_modules().script("script", &format!("#!/bin/sh\n{STORE}{BEGIN}{script}\n"));
     root = root.folder("in");
     for file in files {
         let name = file.file_name().and_then(|name| name.to_str()).expect("a name");
@@ -66,7 +68,10 @@ pub fn run_with(script: &str, disk: &[&str], files: &[PathBuf]) -> Vec<String> {
         root = root.program(name, from);
     }
     let devices = [&["-m", "1024"], disk].concat();
-    follow(Plan { devices: &devices, ..Plan::pc(root, &["--no-api", "--report", "console", "/bin/sh", "/script"]) })
+    follow(Plan {
+        devices: &devices,
+        ..Plan::pc(root, &["--no-api", "--report", "console", "/bin/sh", "/script"])
+    })
 }
 
 /// What a machine says with `say` until its end.
@@ -79,7 +84,11 @@ fn follow(plan: Plan<'_>) -> Vec<String> {
 
 /// The programs that keep instances, and where they are in a machine.
 fn programs() -> [(&'static str, &'static Path); 3] {
-    [("bin/husk", system_part("HUSK")), ("bin/huskd", system_part("HUSKD")), ("bin/husk-shim", system_part("SHIM"))]
+    [
+        ("bin/husk", system_part("HUSK")),
+        ("bin/huskd", system_part("HUSKD")),
+        ("bin/husk-shim", system_part("SHIM")),
+    ]
 }
 
 /// A disk with a system of busybox, minit and husk, the script, and the archives of both systems in its folder `in`.
