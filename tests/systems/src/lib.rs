@@ -23,11 +23,10 @@ mount -t devtmpfs dev /dev; mount -t ext4 /dev/vda /new; umount /dev
 exec switch_root /new /sbin/init --no-api --report console /bin/sh /script
 ";
 
-/// The modules that the disk needs, the disk, and where husk keeps things on it.
-const STORE: &str =
+/// The modules that a disk needs.
+const MODULES: &str =
     "for m in virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk overlay
 do insmod /lib/modules/*/kernel/$m.ko; done
-mkdir -p /var/lib/husk && mount -t ext4 /dev/vda /var/lib/husk
 ";
 
 /// What a script begins with.
@@ -50,7 +49,7 @@ pub fn run(script: &str) -> Vec<String> {
     follow(plan)
 }
 
-/// The same with a disk that QEMU is told of in these words, which is the store alone, and with files that are in `/in`. The
+/// The same with a disk that QEMU is told of in these words and nobody has mounted, and with files that are in `/in`. The
 /// root is the kernel's first one: no instance can run on it.
 ///
 /// # Panics
@@ -58,7 +57,7 @@ pub fn run(script: &str) -> Vec<String> {
 #[must_use]
 pub fn run_with(script: &str, disk: &[&str], files: &[PathBuf]) -> Vec<String> {
     let mut root =
-        Root::usual().with_modules().script("script", &format!("#!/bin/sh\n{STORE}{BEGIN}{script}\n"));
+        Root::usual().with_modules().script("script", &format!("#!/bin/sh\n{MODULES}{BEGIN}{script}\n"));
     root = root.folder("in");
     for file in files {
         let name = file.file_name().and_then(|name| name.to_str()).expect("a name");

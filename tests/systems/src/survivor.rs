@@ -24,21 +24,24 @@ pub struct Survivor<'f> {
 }
 
 impl<'f> Survivor<'f> {
-    /// Mounts the file, and starts the daemon there.
+    /// Mounts the file system that begins at a byte of the file, and starts the daemon there.
     ///
     /// # Panics
     /// Where one of them cannot be done.
     #[must_use]
-    pub fn start(folder: &'f Folder, disk: &Path) -> Self {
+    pub fn start(folder: &'f Folder, disk: &Path, offset: u64) -> Self {
         let place = folder.file("mounted");
         let _ = fs::create_dir(&place);
         for name in ["sock", "sock.lock"] {
             let _ = fs::remove_file(folder.file(name));
         }
         // The mount is the daemon's and its shims' alone.
-        let script = "mount -t ext4 -o loop \"$1\" \"$2\" && shift 2 && exec \"$@\"";
+        let script = format!("mount -t ext4 -o loop,offset={offset} \"$1\" \"$2\" && shift 2 && exec \"$@\"");
         let mut command = Command::new("unshare");
-        command.args(["--mount", "--propagation", "private", "sh", "-c", script, "sh"]).arg(disk).arg(&place);
+        command
+            .args(["--mount", "--propagation", "private", "sh", "-c", &script, "sh"])
+            .arg(disk)
+            .arg(&place);
         command.arg(system_part("HUSKD")).args(["--no-console", "--root"]).arg(&place);
         command.arg("--shim").arg(system_part("SHIM"));
         command.arg("--runtime").arg(folder.file("run")).arg("--socket").arg(folder.file("sock"));
@@ -90,14 +93,14 @@ impl<'f> Survivor<'f> {
         for (name, tags) in &state.instances {
             let record = self.record(&format!("instances/{name}/instance.json"));
             let directory = self.root.join("instances").join(name);
+            let layers = strings(&record["layers"]);
+            assert_eq!(self.payloads(&layers), *tags, "the layers of instance {name}");
+            used.extend(layers);
             if record["files"] == "copy" {
                 assert!(whole(&directory.join("rootfs")).is_superset(tags), "the copy of instance {name}");
                 continue;
             }
-            let layers = strings(&record["layers"]);
-            assert_eq!(self.payloads(&layers), *tags, "the layers of instance {name}");
             assert!(directory.join("upper").is_dir() && directory.join("work").is_dir(), "instance {name}");
-            used.extend(layers);
         }
         assert_eq!(self.list("layers"), used, "layers that there are, and those that are used");
         assert_eq!(self.list("tmp"), BTreeSet::new(), "what is half-made");
