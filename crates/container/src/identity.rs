@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use sys::Errno;
-use sys::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, openat, openat2};
+use sys::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, fstatfs, openat, openat2};
 
 use crate::Failure;
 
@@ -132,6 +132,11 @@ fn lines(file: &str) -> impl Iterator<Item = Vec<&str>> {
     file.lines().filter(|line| !line.starts_with('#')).map(|line| line.split(':').collect())
 }
 
+/// Types of file systems (statfs(2)) whose files are made when they are read: proc, sysfs, debugfs, tracefs, cgroup,
+/// cgroup2, FUSE.
+const NO_DISKS: [u64; 7] =
+    [0x9fa0, 0x6265_6572, 0x6462_6720, 0x7472_6163, 0x0027_e0eb, 0x6367_7270, 0x6573_5546];
+
 /// A text file of the image, found beneath its root; a missing one is empty. It may be a fifo or a device to
 /// keep us waiting, or huge.
 fn read_below(rootfs: &Path, name: &str) -> Result<String, Failure> {
@@ -152,6 +157,11 @@ fn read_below(rootfs: &Path, name: &str) -> Result<String, Failure> {
     let stat = fstat(&place).map_err(failed)?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return Err(Failure::ours(format!("{}: not a regular file", shown.display())));
+    }
+    // A file of the kernel's, or of a program's in the container, may keep us waiting too, /proc/kmsg for ever.
+    let kind = fstatfs(&place).map_err(failed)?.f_type as u64;
+    if NO_DISKS.contains(&kind) {
+        return Err(Failure::ours(format!("{}: in a file system that is no disk's", shown.display())));
     }
     let told = |error: std::io::Error| Failure::io(shown.display(), &error);
     let again = format!("/proc/self/fd/{}", place.as_raw_fd());

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::import::{Imported, Work};
 use crate::limits::Limits;
 use crate::name::{LayerId, Name};
-use crate::pack::{Request, Tree, pack};
+use crate::pack::{Holes, Request, Tree, pack};
 use crate::progress::{Phase, Progress, Watch};
 use crate::store::Store;
 use crate::stream::flow;
@@ -113,7 +113,7 @@ impl Work<'_> {
         progress: &mut dyn Progress,
     ) -> Result<()> {
         let mut watch = Watch::new(progress, Phase::Packing, None);
-        let request = Request { tree, devices: self.limits.devices, left_out };
+        let request = Request { tree, devices: self.limits.devices, holes: Holes::Kept, left_out };
         let mut skipped = Warnings::default();
         let (unpacked, flowed) = flow(
             &mut watch,

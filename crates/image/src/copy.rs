@@ -8,7 +8,7 @@ use sys::fs;
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::merged::MergedTree;
-use crate::pack::{Request, Tree, pack};
+use crate::pack::{Holes, Request, Tree, pack};
 use crate::progress::{Phase, Progress, Watch};
 use crate::store::{Image, Store};
 use crate::stream::flow;
@@ -33,7 +33,8 @@ impl Store {
         let tree = MergedTree::new(self, &image.layers)?;
         let mut watch = Watch::new(progress, Phase::Packing, Some(image.size));
         let left_out = HashSet::new();
-        let request = Request { tree: Tree::Whole, devices: limits.devices, left_out: &left_out };
+        let request =
+            Request { tree: Tree::Whole, devices: limits.devices, holes: Holes::Kept, left_out: &left_out };
         let (mut warnings, mut skipped) = (Warnings::default(), Warnings::default());
         flow(
             &mut watch,

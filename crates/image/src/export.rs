@@ -15,7 +15,7 @@ use crate::compression::{Compression, Packer};
 use crate::error::{Error, Result};
 use crate::merged::MergedTree;
 use crate::name::Digest;
-use crate::pack::{Request, Tree, pack};
+use crate::pack::{Holes, Request, Tree, pack};
 use crate::progress::{Phase, Progress, Watch};
 use crate::source::Extent;
 use crate::store::{Image, Staging, Store};
@@ -46,6 +46,17 @@ impl Store {
         writer: &mut dyn Write,
         progress: &mut dyn Progress,
     ) -> Result<Warnings> {
+        // Nobody removes them meanwhile.
+        let mut pins = self.pins();
+        for id in &image.layers {
+            if pins.keep(id)?.is_none() {
+                return Err(Error::Invalid(format!(
+                    "image {}: the store lacks its layer {}",
+                    image.name,
+                    id.as_str()
+                )));
+            }
+        }
         let mut warnings = Warnings::default();
         let mut watch = Watch::new(progress, Phase::Exporting, Some(image.size));
         match format {
@@ -93,7 +104,7 @@ fn write_tree(
 ) -> Result<Digest> {
     let error = |error| Error::stream("write", "the archive", &error);
     let left_out = HashSet::new();
-    let request = Request { tree, devices: Devices::Kept, left_out: &left_out };
+    let request = Request { tree, devices: Devices::Kept, holes: Holes::Kept, left_out: &left_out };
     let buffered = io::BufWriter::with_capacity(256 << 10, writer);
     let packer = Packer::new(buffered, compression).map_err(error)?;
     let mut outlet = Outlet { packer, hash: sha2::Sha256::new(), watch, unreported: 0 };

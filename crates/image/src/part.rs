@@ -15,7 +15,7 @@ use crate::compression::unpacked;
 use crate::error::{Error, Result, shown};
 use crate::export::Watched;
 use crate::limits::Limits;
-use crate::pack::{Request, Tree, pack, pack_named, pack_one};
+use crate::pack::{Holes, Request, Tree, pack, pack_named, pack_one};
 use crate::progress::{Phase, Progress, Watch};
 use crate::source::{Counted, Patient};
 use crate::stream::flow;
@@ -76,7 +76,8 @@ pub fn export_part(
     let mut watch = Watch::new(progress, Phase::Exporting, None);
     watch.report()?;
     let left_out = HashSet::new();
-    let request = Request { tree: Tree::Whole, devices: Devices::Kept, left_out: &left_out };
+    let request =
+        Request { tree: Tree::Whole, devices: Devices::Kept, holes: Holes::Filled, left_out: &left_out };
     let mut blocks = Watched { writer, watch: &mut watch };
     if let Some((parent, name)) = split(path) {
         let parent = open(root, parent, OFlags::PATH | OFlags::DIRECTORY)?;

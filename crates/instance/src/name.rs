@@ -22,10 +22,12 @@ struct Form {
     what: &'static str,
     marks: &'static [u8],
     longest: usize,
+    /// Names of something else.
+    taken: &'static [&'static str],
 }
 
-const INSTANCE: Form = Form { what: "instance", marks: b"_.-", longest: 64 };
-const IMAGE: Form = Form { what: "image", marks: b"_.:@+-", longest: 128 };
+const INSTANCE: Form = Form { what: "instance", marks: b"_.-", longest: 64, taken: &["run"] };
+const IMAGE: Form = Form { what: "image", marks: b"_.:@+-", longest: 128, taken: &[] };
 
 fn check(name: &str, form: &Form) -> Result<(), InvalidName> {
     let wrong = |why: String| Err(InvalidName(format!("{name:?} is no name of an {}: {why}", form.what)));
@@ -37,6 +39,9 @@ fn check(name: &str, form: &Form) -> Result<(), InvalidName> {
     }
     if name.len() > form.longest {
         return wrong(format!("it is longer than {} bytes", form.longest));
+    }
+    if form.taken.contains(&name) {
+        return wrong("that is where `husk run` keeps its records".into());
     }
     match name
         .chars()
@@ -115,7 +120,8 @@ mod tests {
         for good in ["a", "A0", "web-1", "x_y.z", "0"] {
             assert_eq!(InstanceName::new(good).unwrap().as_str(), good);
         }
-        for bad in ["", ".", "..", ".a", "-a", "a/b", "a b", "a\n", "a\0", "ä", "a:b", &"a".repeat(65)] {
+        for bad in ["", ".", "..", ".a", "-a", "a/b", "a b", "a\n", "a\0", "ä", "a:b", "run", &"a".repeat(65)]
+        {
             assert!(InstanceName::new(bad).is_err(), "{bad:?} was taken");
         }
         assert!(ImageName::new("debian:12").is_ok());

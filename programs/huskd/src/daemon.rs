@@ -34,6 +34,8 @@ pub struct Daemon {
     pub layers: RwLock<()>,
     seats: Mutex<BTreeMap<InstanceName, Arc<Seat>>>,
     console: OnceLock<console::Handle>,
+    /// Some record could not be read, and nobody knows which layers it needs.
+    pub unreadable: OnceLock<()>,
 }
 
 impl Daemon {
@@ -50,6 +52,7 @@ impl Daemon {
             layers: RwLock::default(),
             seats: Mutex::default(),
             console: OnceLock::new(),
+            unreadable: OnceLock::new(),
         }
     }
 
@@ -110,6 +113,10 @@ impl Daemon {
     /// Removes the layers that neither an image nor an instance has.
     pub fn collect(&self) {
         let _alone = self.layers.write().unwrap_or_else(PoisonError::into_inner);
+        // Whatever layers they need, they keep them.
+        if self.unreadable.get().is_some() {
+            return;
+        }
         let mut in_use = std::collections::BTreeSet::new();
         for seat in self.seats() {
             in_use.extend(seat.record().layers.iter().filter_map(|id| image::LayerId::parse(id).ok()));

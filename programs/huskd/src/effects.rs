@@ -244,7 +244,8 @@ pub fn sweep(daemon: &Daemon, name: &InstanceName, before: &State, net: Network)
         shims::kill(shim);
     }
     container::group::clear(name.as_str()).map_err(|failure| refuse(Reason::Failed, failure.to_string()))?;
-    if net == Network::Private {
+    // What it had when it was started counts, whatever its settings are by now.
+    if net == Network::Private || before.address.is_some() {
         daemon.private.withdraw(name)?;
     }
     let runtime = daemon.runtime(name);

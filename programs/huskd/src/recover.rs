@@ -34,11 +34,18 @@ pub fn recover(daemon: &Arc<Daemon>) -> Result<(), Refusal> {
         }
     }
     remove_strays(daemon, &unreadable)?;
+    if let Some(name) = unreadable.first() {
+        daemon.events.warn(name.as_str(), "no layer is removed before its record is mended or gone");
+        let _ = daemon.unreadable.set(());
+    }
     let seats = daemon.seats();
     for seat in &seats {
         settle(daemon, seat);
     }
-    let is_private = |seat: &&Arc<Seat>| seat.record().settings.net == instance::Network::Private;
+    let is_private = |seat: &&Arc<Seat>| {
+        let record = seat.record();
+        record.settings.net == instance::Network::Private || record.state.address.is_some()
+    };
     let is_alive = |seat: &&Arc<Seat>| seat.record().state.alive().is_some();
     let alive = seats.iter().filter(is_private).filter(is_alive).map(|seat| seat.name().clone()).collect();
     // A machine that never had one may lack what it takes to look.

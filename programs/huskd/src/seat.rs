@@ -1,12 +1,16 @@
 //! One instance in the daemon's memory: its record, and whose turn it is to change it.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use instance::message::{Reason, Refusal};
 use instance::{InstanceName, Record};
 
 use crate::refusal::{no_instance, refuse};
 use crate::wake::Waiters;
+
+/// How long the end of something that takes long is waited for.
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// An instance.
 #[derive(Debug)]
@@ -53,15 +57,22 @@ impl Seat {
         self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for the turn. Where something that takes long has it, there is no waiting.
+    /// Waits for the turn. Something that takes long is not waited for, but for a moment: it may be at its end, or its
+    /// client gone.
     ///
     /// # Errors
     /// It is busy, or gone.
     pub fn take(&self) -> Result<Holder<'_>, Refusal> {
         let mut turn = self.turn();
+        let until = Instant::now() + MOMENT;
         loop {
+            let left = until.saturating_duration_since(Instant::now());
             match (turn.is_gone, turn.long, turn.is_taken) {
                 (true, _, _) => return Err(no_instance(&self.name)),
+                (false, Some(_), _) if !left.is_zero() => {
+                    let waited = self.free.wait_timeout(turn, left);
+                    turn = waited.unwrap_or_else(PoisonError::into_inner).0;
+                }
                 (false, Some(work), _) => {
                     let text = format!("instance {}: {work} is under way", self.name);
                     return Err(refuse(Reason::Busy, text));

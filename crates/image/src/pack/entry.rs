@@ -4,7 +4,7 @@ use sys::Errno;
 use sys::fd::{AsFd, BorrowedFd, OwnedFd};
 use sys::fs::{self, FileType, Mode, OFlags, ResolveFlags, SeekFrom, Stat};
 
-use super::{Packing, Tree};
+use super::{Holes, Packing, Tree};
 use crate::OPAQUE;
 use crate::error::{Error, Result, shown};
 use crate::tar::{Entry, Kind, SEGMENTS_MAX, Segment, Time};
@@ -123,7 +123,10 @@ impl Packing<'_> {
         }
         let names = xattr_names(fd.as_fd(), path)?;
         let xattrs = self.xattrs(fd.as_fd(), &names, path)?;
-        let map = holes(&fd, &now, path)?;
+        let map = match self.request.holes {
+            Holes::Kept => holes(&fd, &now, path)?,
+            Holes::Filled => None,
+        };
         let entry = Entry { xattrs, map, ..entry(Kind::File, path, &now) };
         self.writer.header(&entry)?;
         match &entry.map {

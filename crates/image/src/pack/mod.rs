@@ -22,10 +22,20 @@ pub(crate) enum Tree {
     Layer,
 }
 
+/// What becomes of the holes of files.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Holes {
+    /// They are left out, and a map says where they are: for readers that know such maps.
+    Kept,
+    /// They are zeros: for any reader.
+    Filled,
+}
+
 /// How to pack.
 pub(crate) struct Request<'a> {
     pub(crate) tree: Tree,
     pub(crate) devices: Devices,
+    pub(crate) holes: Holes,
     /// Directories that are left out, by device and inode: their names could lead elsewhere by now.
     pub(crate) left_out: &'a HashSet<(u64, u64)>,
 }

@@ -1,7 +1,7 @@
 //! Owner, mode, times and extended attributes of what has been made.
 
-use sys::fd::BorrowedFd;
-use sys::fs::{self, AtFlags, Gid, Mode, Uid, XattrFlags};
+use sys::fd::{AsRawFd as _, BorrowedFd};
+use sys::fs::{self, AtFlags, FileType, Gid, Mode, OFlags, Uid, XattrFlags};
 
 use super::Unpacking;
 use super::descent::times;
@@ -63,8 +63,16 @@ impl Unpacking<'_> {
         fs::chownat(at, name, Some(Uid::from_raw(entry.uid)), Some(Gid::from_raw(entry.gid)), flags)
             .map_err(Error::making(path, "chown"))?;
         if let Some(mode) = mode {
-            // Nothing else works in this directory, so the name is still what was made (a pipe or a device).
-            fs::chmodat(at, name, mode, AtFlags::empty()).map_err(Error::making(path, "chmod"))?;
+            // In an instance that runs, the name may lead anywhere by now, and chmod(2) follows links, out of its root
+            // too: what the name is is opened without following it, and that is changed.
+            let node = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let node = fs::openat(at, name, node, Mode::empty()).map_err(Error::making(path, "open"))?;
+            let stat = fs::fstat(&node).map_err(Error::making(path, "stat"))?;
+            if FileType::from_raw_mode(stat.st_mode) == FileType::Symlink {
+                return Err(Error::entry(path, "a symbolic link has taken its place meanwhile"));
+            }
+            let descriptor = format!("/proc/self/fd/{}", node.as_raw_fd());
+            fs::chmodat(fs::CWD, descriptor, mode, AtFlags::empty()).map_err(Error::making(path, "chmod"))?;
         }
         fs::utimensat(at, name, &times(entry.mtime), flags).map_err(Error::making(path, "set times"))
     }

@@ -101,7 +101,9 @@ impl Unpacking<'_> {
         let mode = Mode::from_raw_mode(entry.mode & 0o777);
         let parent = self.descent.parent()?;
         let origin = if parent.gives_group { Origin::Unknown } else { Origin::New };
-        let fd = anew(&parent.fd, name, path, || fs::openat(parent.fd, name, flags, mode))?;
+        let fd = anew((&parent.fd, name), path, replaces(self.target, entry.kind), || {
+            fs::openat(parent.fd, name, flags, mode)
+        })?;
         match &entry.map {
             None => self.fill(&fd, path, reader)?,
             Some(map) => self.fill_sparse(&fd, entry, map, reader)?,
@@ -154,7 +156,9 @@ impl Unpacking<'_> {
         let parent = self.descent.parent()?;
         let (fd, gives_group) = (parent.fd, parent.gives_group);
         // Where it leads is its own affair: nothing here follows it but beneath the root.
-        anew(&fd, name, path, || fs::symlinkat(entry.link.as_slice(), fd, name))?;
+        anew((&fd, name), path, replaces(self.target, entry.kind), || {
+            fs::symlinkat(entry.link.as_slice(), fd, name)
+        })?;
         if (entry.uid, entry.gid) != owner || gives_group {
             let fd = fd.try_clone_to_owned().map_err(|error| Error::stream("open", &shown(path), &error))?;
             return self.set_by_name(fd.as_fd(), name, entry, None);
@@ -182,7 +186,9 @@ impl Unpacking<'_> {
             return Ok(()); // A link to itself, or made before: removing the name could remove the target.
         }
         // Without AT_SYMLINK_FOLLOW: a symbolic link gets another name, not what it points to.
-        anew(&parent.fd, name, path, || fs::linkat(&target, last, parent.fd, name, AtFlags::empty()))
+        anew((&parent.fd, name), path, replaces(self.target, entry.kind), || {
+            fs::linkat(&target, last, parent.fd, name, AtFlags::empty())
+        })
     }
 
     fn device(&mut self, name: &[u8], entry: &Entry, kind: FileType) -> Result<()> {
@@ -205,7 +211,9 @@ impl Unpacking<'_> {
         let number = fs::makedev(entry.device.0, entry.device.1);
         let fd = self.descent.parent()?.fd.try_clone_to_owned();
         let fd = fd.map_err(|error| Error::stream("open", &shown(path), &error))?;
-        anew(&fd.as_fd(), name, path, || fs::mknodat(&fd, name, kind, mode, number))?;
+        anew((&fd.as_fd(), name), path, replaces(self.target, entry.kind), || {
+            fs::mknodat(&fd, name, kind, mode, number)
+        })?;
         self.set_by_name(fd.as_fd(), name, entry, Some(Mode::from_raw_mode(entry.mode)))
     }
 
@@ -228,15 +236,53 @@ impl Unpacking<'_> {
     }
 }
 
+/// What a new file may take the place of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Replaces {
+    /// Whatever stood there: in a layer the last entry of a name counts.
+    All,
+    /// Files and links, in a tree that is somebody's.
+    Links,
+    /// Files. What a link leads to would be lost from sight, /bin for instance.
+    Files,
+}
+
+/// What an entry of a kind may take the place of.
+fn replaces(target: Target, kind: Kind) -> Replaces {
+    match (target, kind) {
+        (Target::Layer, _) => Replaces::All,
+        (Target::Tree, Kind::Symlink) => Replaces::Links,
+        (Target::Tree, _) => Replaces::Files,
+    }
+}
+
 /// Makes something under a name: the last entry of a name counts, so what is there goes first.
-fn anew<T>(at: &BorrowedFd<'_>, name: &[u8], path: &[u8], make: impl Fn() -> sys::Result<T>) -> Result<T> {
+fn anew<T>(
+    (at, name): (&BorrowedFd<'_>, &[u8]),
+    path: &[u8],
+    replaces: Replaces,
+    make: impl Fn() -> sys::Result<T>,
+) -> Result<T> {
     match make() {
         Err(Errno::EXIST) => {}
         other => return other.map_err(Error::making(path, "make")),
     }
+    if replaces != Replaces::All {
+        let stat = fs::statat(at, name, AtFlags::SYMLINK_NOFOLLOW).map_err(Error::making(path, "stat"))?;
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::Directory => return Err(Error::entry(path, "a directory stands there")),
+            FileType::Symlink if replaces == Replaces::Files => {
+                return Err(Error::entry(path, "a symbolic link stands there"));
+            }
+            _ => {}
+        }
+    }
     match fs::unlinkat(at, name, AtFlags::empty()) {
         Ok(()) => {}
-        Err(Errno::ISDIR) => remove_tree(*at, name).map_err(Error::making(path, "remove directory"))?,
+        // Of a layer alone: nothing that is somebody's is removed for a file.
+        Err(Errno::ISDIR) if replaces == Replaces::All => {
+            remove_tree(*at, name).map_err(Error::making(path, "remove directory"))?
+        }
         Err(errno) => return Err(Error::making(path, "unlink")(errno)),
     }
     make().map_err(Error::making(path, "make"))

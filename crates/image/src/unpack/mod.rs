@@ -83,8 +83,9 @@ fn unpack_at<I: Input>(
     let mut unpacked = Unpacked::default();
     while let Some(entry) = reader.next()? {
         unpacked.entries += 1;
-        unpacked.bytes += entry.size;
+        // Bounds what it adds up to.
         unpacking.budget.take(&entry)?;
+        unpacked.bytes = unpacked.bytes.saturating_add(entry.size);
         unpacking.make(&entry, reader)?;
     }
     unpacking.descent.finish()?;

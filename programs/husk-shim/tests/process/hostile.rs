@@ -45,6 +45,13 @@ fn accounts_that_are_no_files_are_refused_and_never_waited_for() {
     let shim = ground.run("sleep 1000");
     let refused = shim.client().output(&Exec::new("true").user("www"), b"").unwrap_err().to_string();
     assert!(refused.contains("not a regular file"), "{refused}");
+    // One of the kernel's is a regular file, and may have nothing to say for ever.
+    for file in ["/proc/kmsg", "/proc/version", "/sys/kernel/uevent_seqnum"] {
+        fs::remove_file(&passwd).unwrap();
+        symlink(file, &passwd).unwrap();
+        let refused = shim.client().output(&Exec::new("true").user("www"), b"").unwrap_err().to_string();
+        assert!(refused.contains("in a file system that is no disk's"), "{file}: {refused}");
+    }
     // A link is followed within the root alone: the host has a daemon, this container has none.
     fs::remove_file(&passwd).unwrap();
     symlink("/../../../../../../etc/passwd.of.the.host", &passwd).unwrap();

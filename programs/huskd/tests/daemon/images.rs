@@ -160,6 +160,30 @@ fn files_are_copied_out_of_and_into_an_instance_whether_it_runs_or_not() {
 }
 
 #[test]
+fn a_copy_takes_the_place_of_no_directory_and_no_link() {
+    let bed = Bed::new();
+    bed.make("web", &["/sbin/init"]);
+    let packed = bed.directory.join("packed");
+    fs::create_dir(&packed).unwrap();
+    fs::write(packed.join("name"), "x").unwrap();
+    let archive = bed.directory.join("in.tar");
+    tar(&["cf", "-C", packed.to_str().unwrap(), "name"], &archive);
+    let upper = bed.directory.join("root/instances/web/upper/tmp");
+    fs::create_dir_all(upper.join("name/kept")).unwrap();
+    assert_eq!(reason(&copy_in(&bed, "web", "/tmp", &archive)), "invalid");
+    assert!(upper.join("name/kept").exists());
+    fs::remove_dir_all(upper.join("name")).unwrap();
+    std::os::unix::fs::symlink("../bin", upper.join("name")).unwrap();
+    assert_eq!(reason(&copy_in(&bed, "web", "/tmp", &archive)), "invalid");
+    assert!(upper.join("name").is_symlink());
+    fs::remove_file(upper.join("name")).unwrap();
+    for _ in 0..2 {
+        assert_eq!(copy_in(&bed, "web", "/tmp", &archive)["type"], "ok");
+    }
+    bed.check();
+}
+
+#[test]
 fn a_copy_stays_within_the_instance() {
     let bed = Bed::new();
     let mut client = bed.client();

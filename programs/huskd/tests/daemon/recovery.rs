@@ -76,6 +76,12 @@ fn a_record_that_is_damaged_is_left_alone_and_said() {
     assert!(path.exists() && !bed.directory.join("root/instances/half").exists());
     let again = json!({"type": "new", "name": "web", "image": "box"});
     assert_eq!(reason(&bed.client().ask(&again)), "exists");
+    // Nobody knows which layers it needs.
+    let layers = || std::fs::read_dir(bed.directory.join("root/layers")).unwrap().count();
+    let before = layers();
+    bed.client().done(&of("rm", "other"));
+    bed.client().done(&json!({"type": "rmi", "image": "box"}));
+    assert_eq!(layers(), before);
     bed.check();
 }
 
