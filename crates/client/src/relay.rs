@@ -48,6 +48,8 @@ pub enum End {
     NoReader,
     /// The keys were pressed that let go of it.
     LetGo,
+    /// So many signals came that were to end it that it is left alone; this was the last.
+    Insisted(i32),
 }
 
 /// Until when an exec is followed.
@@ -62,7 +64,11 @@ pub enum Goal {
 /// Signals that are passed on to the command instead of ending us: with a terminal in raw mode that would be a
 /// terminal left so.
 #[derive(Debug)]
-pub struct Signals(Option<OwnedFd>);
+pub struct Signals {
+    from: Option<OwnedFd>,
+    /// How many SIGINT and SIGTERM are passed on before the next one is taken for us.
+    left: Option<u8>,
+}
 
 impl Signals {
     /// Takes them, from now on until the end of the program.
@@ -74,13 +80,22 @@ impl Signals {
         let set = passed.into_iter().fold(SignalSet::EMPTY, SignalSet::with);
         // SIGPIPE is held back for good: a write says the same.
         let made = block(set.with(SIGPIPE)).and_then(|_| descriptor(set));
-        made.map(|fd| Self(Some(fd))).map_err(|why| Error::Lost { during: "signalfd", why: Some(why) })
+        made.map(|fd| Self { from: Some(fd), left: None })
+            .map_err(|why| Error::Lost { during: "signalfd", why: Some(why) })
     }
 
     /// Leaves them as they are.
     #[must_use]
     pub const fn none() -> Self {
-        Self(None)
+        Self { from: None, left: None }
+    }
+
+    /// Passes on so many SIGINT and SIGTERM, of both together; at the next one the exec is followed no longer
+    /// ([`End::Insisted`]). Process 1 of a pid namespace ignores those that it has no handlers for.
+    #[must_use]
+    pub const fn at_most(mut self, count: u8) -> Self {
+        self.left = Some(count);
+        self
     }
 }
 
@@ -170,7 +185,7 @@ impl Relay<'_> {
         let nothing = PollFlags::empty();
         // Entries that are not wanted ask for nothing; who has hung up is told all the same, so they are left out.
         let writes = pending.as_ref().map(|pending| pending.to);
-        let signals = self.signals.0.as_ref().map(AsFd::as_fd);
+        let signals = self.signals.from.as_ref().map(AsFd::as_fd);
         let socket = if pending.is_some() { None } else { Some(self.client.socket()) };
         let wanted = [
             (socket, PollFlags::IN),
@@ -193,8 +208,10 @@ impl Relay<'_> {
         let [_, from_signals, from_input, to_output] =
             fds.map(|place| place.and_then(|place| asked.get(place)).map_or(nothing, PollFd::revents));
         drop(asked);
-        if !from_signals.is_empty() {
-            self.pass_signals()?;
+        if !from_signals.is_empty()
+            && let Some(end) = self.pass_signals()?
+        {
+            return Ok(Some(end));
         }
         if !to_output.is_empty() && write(pending)? == Written::NoReader {
             return Ok(Some(End::NoReader));
@@ -205,8 +222,12 @@ impl Relay<'_> {
         Ok(None)
     }
 
-    fn pass_signals(&mut self) -> Result<(), Error> {
-        while let Some(Ok(Some(signal))) = self.signals.0.as_ref().map(next) {
+    fn pass_signals(&mut self) -> Result<Option<End>, Error> {
+        while let Some(Ok(Some(signal))) = self.signals.from.as_ref().map(next) {
+            if let (SIGINT | SIGTERM, Some(left)) = (signal.number, &mut self.signals.left) {
+                let Some(fewer) = left.checked_sub(1) else { return Ok(Some(End::Insisted(signal.number))) };
+                *left = fewer;
+            }
             let done = match (signal.number, screen::size()) {
                 (SIGWINCH, Some((rows, cols))) => self.running.resize(self.client, rows, cols),
                 (SIGWINCH, None) => Ok(()),
@@ -219,7 +240,7 @@ impl Relay<'_> {
                 return Err(error);
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     fn pass_input(&mut self) -> Result<Option<End>, Error> {

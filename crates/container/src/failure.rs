@@ -82,6 +82,12 @@ impl Failure {
         Self { hint: hint.map(Into::into), ..self }
     }
 
+    /// With what it happened on before it.
+    #[must_use]
+    pub fn on(self, what: impl fmt::Display) -> Self {
+        Self { text: format!("{what}: {}", self.text), ..self }
+    }
+
     /// The exit code.
     pub const fn code(&self) -> u8 {
         self.code

@@ -1,5 +1,7 @@
 //! What goes wrong is one line with what to do, and an exit code that says whose it is.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use cli::run;
 use instance::message::{Reason, Request, What};
 use instances::{Fake, husk};
@@ -110,12 +112,50 @@ fn without_a_daemon_it_is_said_what_to_do() {
 #[test]
 fn a_daemon_that_goes_away_is_an_error_and_no_hang() {
     let fake = Fake::new(|_, peer| peer.hang_up());
-    for line in [&["ls"][..], &["stop", "web"], &["import", "/dev/null", "x"], &["logs", "web"], &["events"]]
-    {
+    for line in [&["ls"][..], &["stop", "web"], &["import", "/dev/null", "x"], &["logs", "web"]] {
         let ended = run(&mut husk(&fake, line));
         assert!(ended.err().contains("huskd: it has closed the connection"), "{line:?}: {}", ended.err());
         assert_eq!(ended.code(), 1, "{line:?}");
     }
+}
+
+#[test]
+fn an_archive_that_is_refused_is_named() {
+    let fake = refusing(Reason::Failed, "the archive is cut off");
+    let ended = run(&mut husk(&fake, &["import", "/dev/null", "x"]));
+    assert_eq!((ended.code(), ended.err().as_str()), (1, "husk: import /dev/null: the archive is cut off\n"));
+}
+
+#[test]
+fn events_end_with_the_daemon_and_say_so() {
+    let fake = Fake::new(|_, peer| {
+        peer.event(json!({"time_ns": 0, "event": "exited", "name": "web"}));
+        peer.hang_up();
+    });
+    let ended = run(&mut husk(&fake, &["events"]));
+    assert_eq!((ended.code(), ended.out().as_str()), (1, "1970-01-01T00:00:00Z exited web\n"));
+    assert!(
+        ended.err().starts_with("husk: events: huskd has ended, and with it the events"),
+        "{}",
+        ended.err()
+    );
+    assert_eq!(ended.err().lines().count(), 1);
+}
+
+#[test]
+fn waiting_outlives_a_daemon_but_not_one_that_always_ends() {
+    let asked = AtomicUsize::new(0);
+    let fake = Fake::new(move |_, peer| match asked.fetch_add(1, Ordering::SeqCst) {
+        0 => peer.hang_up(),
+        _ => peer.ok(json!({"code": 4, "signal": null, "oom": false})),
+    });
+    let ended = run(&mut husk(&fake, &["wait", "web"]));
+    assert_eq!((ended.code(), ended.out().as_str(), ended.err().as_str()), (0, "4\n", ""));
+    let fake = Fake::new(|_, peer| peer.hang_up());
+    let ended = run(&mut husk(&fake, &["wait", "web"]));
+    assert_eq!(ended.code(), 1);
+    assert!(ended.err().contains("huskd: it has closed the connection"), "{}", ended.err());
+    assert_eq!(fake.asked().len(), 3);
 }
 
 #[test]

@@ -104,6 +104,36 @@ fn a_signal_is_passed_on_and_its_code_comes_back() {
 }
 
 #[test]
+fn the_third_signal_leaves_alone_what_ignores_them() {
+    let main = "trap 'echo got INT' INT; trap 'echo got TERM' TERM; echo ready; while :; do sleep 0.05; done";
+    let command = ["sh", "-c", main];
+    for line in [vec!["run", "web"], vec!["attach", "web"], [&["exec", "web"][..], &command].concat()] {
+        let (shim, fake) = ground(&script(main));
+        let mut child = husk(&fake, &line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut out = child.stdout.take().unwrap();
+        let kill = |signal: &str| {
+            Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().unwrap();
+        };
+        until(&mut out, "ready");
+        kill("INT");
+        until(&mut out, "got INT");
+        kill("TERM");
+        until(&mut out, "got TERM");
+        kill("INT");
+        assert_eq!(cli::wait(&mut child, &line).code(), Some(130), "{line:?}");
+        let mut said = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        let expected = if line[0] == "exec" { "" } else { "husk: web runs on (hint: husk stop web)\n" };
+        assert_eq!(said, expected, "{line:?}");
+        let running = || {
+            let listed = shim.client().list(husk_client::Filter::default()).unwrap();
+            listed.iter().filter(|one| one.state == "running").count()
+        };
+        cli::wait_until("the main command alone runs", Duration::from_secs(10), || running() == 1);
+    }
+}
+
+#[test]
 fn what_has_ended_before_it_could_be_followed_is_shown_all_the_same() {
     let fake = Fake::new(|request, peer| match request {
         Request::Run { .. } => peer.ok(json!({"state": "exited", "code": 4})),

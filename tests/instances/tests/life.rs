@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use cli::run;
 use instances::{Ground, programs};
@@ -102,12 +103,18 @@ fn a_killed_daemon_costs_who_follows_nothing() {
     let mut child = ground.husk(&["run", "web"]).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     assert_eq!(lines.next().unwrap().unwrap(), "before");
+    let mut waiting = ground.husk(&["wait", "web"]).stdout(Stdio::piped()).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(300));
     ground.replace_daemon();
     assert!(ground.good(&["ls"]).contains("running"));
     ground.good(&["exec", "web", "touch", "/tmp/go"]);
     assert_eq!(lines.next().unwrap().unwrap(), "after");
     assert_eq!(cli::wait(&mut child, &"run").code(), Some(6));
     assert_eq!(ground.good(&["wait", "web"]), "6");
+    assert_eq!(cli::wait(&mut waiting, &"wait").code(), Some(0));
+    let mut code = String::new();
+    waiting.stdout.take().unwrap().read_to_string(&mut code).unwrap();
+    assert_eq!(code, "6\n");
 }
 
 #[test]

@@ -27,6 +27,7 @@ pub struct Connection {
     /// What has come of lines that are not whole, or were not taken.
     buffer: Vec<u8>,
     beside: VecDeque<OwnedFd>,
+    has_ended: bool,
 }
 
 /// What reading once came to.
@@ -41,7 +42,7 @@ pub enum Read {
 impl Connection {
     /// Over a connected socket.
     pub const fn new(socket: OwnedFd) -> Self {
-        Self { socket, buffer: Vec::new(), beside: VecDeque::new() }
+        Self { socket, buffer: Vec::new(), beside: VecDeque::new(), has_ended: false }
     }
 
     /// The socket, to be polled together with others.
@@ -76,6 +77,11 @@ impl Connection {
             }
         }
         Ok(())
+    }
+
+    /// Whether the daemon has gone.
+    pub const fn has_ended(&self) -> bool {
+        self.has_ended
     }
 
     /// The next answer, waiting for it.
@@ -148,6 +154,7 @@ impl Connection {
             }
         }
         self.buffer.extend_from_slice(&bytes[..count]);
+        self.has_ended |= count == 0;
         Ok(if count == 0 { Read::End } else { Read::Some })
     }
 

@@ -12,7 +12,7 @@ use sys::termios::isatty;
 use super::asks;
 use super::meter::Ends;
 use super::said::Said;
-use super::work::Work;
+use super::work::{INTERRUPTED, Work};
 
 /// `commit` and `seed`
 pub fn make(said: &Said) -> Result<u8, Failure> {
@@ -40,7 +40,12 @@ pub fn import(said: &Said) -> Result<u8, Failure> {
             Work::begin(said, request, &[file.as_fd()], Ends::Aloud)
         }
     };
-    work?.end()?;
+    let file = said.words.first().map_or("-".into(), |word| word.display().to_string());
+    work?.end().map_err(|failure| match failure.code() {
+        INTERRUPTED => failure,
+        // The daemon has a descriptor, and knows no name.
+        _ => failure.on(format_args!("import {file}")),
+    })?;
     Ok(0)
 }
 

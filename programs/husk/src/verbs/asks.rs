@@ -1,5 +1,7 @@
 //! Verbs that are requests and nothing else: what is asked, and what is printed of the answer.
 
+use std::time::{Duration, Instant};
+
 use container::Failure;
 use instance::message::{Files, Form, IfRunning, Request};
 use serde_json::{Map, Value};
@@ -7,6 +9,13 @@ use serde_json::{Map, Value};
 use super::said::{Said, milliseconds};
 use super::settings;
 use crate::daemon::{self, Connection};
+
+/// How long somebody else may take to start the next daemon.
+const PATIENCE: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(100);
+/// A daemon that has gone within this time has not begun to wait, and how many of those in a row are enough.
+const SHORT: Duration = Duration::from_secs(1);
+const MOST_SHORT: u32 = 3;
 
 /// The requests of a verb, in the order in which they are made; none where the verb is more than that.
 pub fn requests(said: &Said) -> Result<Vec<Request>, Failure> {
@@ -60,7 +69,11 @@ pub fn perform(said: &Said) -> Result<u8, Failure> {
     let mut failure: Option<Failure> = None;
     let mut values = Vec::new();
     for request in requests {
-        match super::ask(&mut connection, &request) {
+        let outcome = match request {
+            Request::Wait { .. } => wait(said, &mut connection, &request),
+            _ => super::ask(&mut connection, &request),
+        };
+        match outcome {
             Ok(answer) => take(said, answer, &mut values)?,
             Err(next) => {
                 if let Some(before) = failure.replace(next) {
@@ -74,6 +87,35 @@ pub fn perform(said: &Said) -> Result<u8, Failure> {
         crate::show(&format!("{value:#}\n"))?;
     }
     failure.map_or(Ok(0), Err)
+}
+
+/// Waits for the end of an instance, which outlives the daemon: where that has gone the next one is asked.
+fn wait(said: &Said, connection: &mut Connection, request: &Request) -> Result<Map<String, Value>, Failure> {
+    let mut short = 0;
+    loop {
+        let asked = Instant::now();
+        let outcome = super::ask(connection, request);
+        if outcome.is_ok() || !connection.has_ended() {
+            return outcome;
+        }
+        // One that ends as soon as it is asked would be started for ever.
+        short = if asked.elapsed() < SHORT { short + 1 } else { 0 };
+        if short == MOST_SHORT {
+            return outcome;
+        }
+        *connection = reopened(said)?;
+    }
+}
+
+/// A connection to the next daemon, which somebody else may be about to start.
+fn reopened(said: &Said) -> Result<Connection, Failure> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match daemon::open(said) {
+            Err(_) if Instant::now() < until => std::thread::sleep(PAUSE),
+            done => return done,
+        }
+    }
 }
 
 fn take(said: &Said, mut answer: Map<String, Value>, values: &mut Vec<Value>) -> Result<(), Failure> {

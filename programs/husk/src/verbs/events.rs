@@ -14,7 +14,12 @@ pub fn perform(said: &Said) -> Result<u8, Failure> {
     let mut connection = daemon::open(said)?;
     connection.send(&Request::Events, &[])?;
     loop {
-        match connection.next()? {
+        let answer = connection.next().map_err(|failure| match connection.has_ended() {
+            true => Failure::ours("events: huskd has ended, and with it the events")
+                .hint(Some("husk events once more: what happened meanwhile is not told")),
+            false => failure,
+        })?;
+        match answer {
             Answer::Event(event) => match format {
                 Format::Table => crate::show(&line(&event))?,
                 Format::Json => {

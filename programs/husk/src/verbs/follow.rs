@@ -23,6 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const MAIN: &str = "main";
 /// What a shell says of a program that its reader has left alone: 128 and SIGPIPE.
 const NO_READER: u8 = 141;
+/// How many signals are passed on to what may ignore them; the next one is for husk.
+const PASSED: u8 = 2;
 /// The size of a terminal that nobody looks at.
 const UNSEEN: (u16, u16) = (24, 80);
 
@@ -110,7 +112,7 @@ pub fn run(said: &Said) -> Result<u8, Failure> {
 fn attached(socket: OwnedFd, passes: Passes) -> Result<(Client, Running, Signals), husk_client::Error> {
     let mut client = Client::over(socket)?;
     let signals = match passes {
-        Passes::Signals => Signals::take()?,
+        Passes::Signals => Signals::take()?.at_most(PASSED),
         Passes::Nothing => Signals::none(),
     };
     let running = client.attach(MAIN, Attach::default())?;
@@ -172,7 +174,7 @@ pub fn exec(said: &Said) -> Result<u8, Failure> {
         return crate::show(&format!("{id}\n"));
     }
     // From here on signals are the command's: one that comes while it starts is passed on too.
-    let signals = Signals::take().map_err(failed)?;
+    let signals = Signals::take().map_err(failed)?.at_most(PASSED);
     // Nobody could come back for it.
     let running = client.exec(&exec.on_disconnect(OnDisconnect::Kill)).map_err(failed)?;
     let input = if interactive { Input::Open } else { Input::None };
@@ -229,6 +231,13 @@ impl Follow<'_> {
             }
             End::Reached => Ok(Outcome::Ended(0)),
             End::NoReader => Ok(Outcome::Left(NO_READER)),
+            End::Insisted(signal) => {
+                // A command of exec ends with its connection.
+                if scope == Scope::Leader {
+                    crate::tell(&format!("{name} runs on (hint: husk stop {name})"));
+                }
+                Ok(Outcome::Left(128u8.saturating_add(signal.unsigned_abs() as u8)))
+            }
             End::LetGo => {
                 // Else it would be taken for one that nobody wants any more.
                 handle.detach(client).map_err(failed)?;

@@ -18,7 +18,7 @@ use super::said::Said;
 use crate::daemon::{self, Connection, Read, ended};
 
 /// What a shell says of a program that Ctrl-C has ended: 128 and SIGINT.
-const INTERRUPTED: u8 = 130;
+pub const INTERRUPTED: u8 = 130;
 /// How long the daemon has to say that it is undone.
 const PATIENCE: Duration = Duration::from_secs(10);
 

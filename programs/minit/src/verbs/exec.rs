@@ -113,6 +113,8 @@ fn relay(client: &mut Client, running: Running, signals: Signals, input: Input, 
     match end {
         End::Exit(exit) => Ok(exit.code),
         End::Reached | End::LetGo => Ok(0),
+        // It is for who lets signals count, and here all of them are the command's.
+        End::Insisted(signal) => Err(Failure::Answered(128u8.saturating_add(signal.unsigned_abs() as u8))),
         End::NoReader => Err(Failure::Answered(NO_READER)),
     }
 }
