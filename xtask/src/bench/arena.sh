@@ -53,6 +53,12 @@ inside() {
     mount --bind "$folder/peers/usr" usr
     mount --bind "$folder/peers/etc" etc
     mount --bind "$folder" bench
+    # What is measured on a disk has a file system of its own: how fast files are made on the machine's depends on
+    # what else is on it, and on where.
+    if [ -e "$folder/disk" ]; then
+        mkdir -p bench/fresh
+        mount -t ext4 -o loop "$folder/disk" bench/fresh
+    fi
     mount -t proc -o nosuid,nodev,noexec proc proc
     mount -t sysfs -o nosuid,nodev,noexec sysfs sys
     mount -t cgroup2 -o nosuid,nodev,noexec cgroup2 sys/fs/cgroup

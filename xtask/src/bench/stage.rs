@@ -79,8 +79,23 @@ pub fn perform_instances(workspace: &Workspace, args: &[String]) -> Result<ExitC
         copy(&release_of(workspace, program), &folder.join(program))?;
     }
     copy(&boot::debian(workspace)?, &folder.join("debian.tar"))?;
+    let disk = folder.join("disk");
+    make_disk(&disk)?;
     let words: Vec<String> = ["instances".to_owned()].into_iter().chain(args.iter().cloned()).collect();
-    enter(&folder, &words)
+    let ended = enter(&folder, &words);
+    fs::remove_file(&disk).map_err(|why| format!("{}: {why}", disk.display()))?;
+    ended
+}
+
+/// A new file system; the arena mounts it where it finds it.
+fn make_disk(disk: &Path) -> Result<()> {
+    if disk.exists() {
+        fs::remove_file(disk).map_err(|why| format!("{}: {why}", disk.display()))?;
+    }
+    let mut make =
+        run::command("mke2fs", ["-q", "-t", "ext4", "-E", "lazy_itable_init=0,lazy_journal_init=0"]);
+    make.arg(disk).arg("4G");
+    run::output(make).map(drop)
 }
 
 fn prepare(workspace: &Workspace) -> Result<PathBuf> {

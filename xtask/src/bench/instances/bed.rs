@@ -12,7 +12,7 @@ use crate::{Result, run};
 /// The program of the command line.
 const HUSK: &str = "/bench/husk";
 const SOCKET: &str = "/run/husk.sock";
-const ROOT: &str = "/bench/store";
+const ROOT: &str = "/bench/fresh/store";
 const LOG: &str = "/run/huskd.log";
 /// The root file system with which peers' containers are made, and the image `small`.
 pub const SMALL: &str = "/bench/rootfs";
