@@ -3,8 +3,6 @@
 //! The mount is detached (fsmount(2)) and exists as long as its descriptor: whatever happens to this process,
 //! no mount is left.
 
-use std::fmt::Write as _;
-
 use sys::Errno;
 use sys::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use sys::fs::{self, Mode, OFlags};
@@ -108,28 +106,41 @@ enum Top<'a> {
     Changes(Changes<'a>),
 }
 
-/// A context of overlayfs with these layers, top first. They are named by descriptor: a path may be longer than
-/// a value may be, and its colons and commas mean something.
+/// How overlayfs is told of its layers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// One by one, since Linux 6.5.
+    Each,
+    /// All in one value, with colons.
+    Together,
+}
+
+/// A context of overlayfs with these layers, top first.
 fn configure(lower: &[BorrowedFd<'_>], top: Top<'_>) -> sys::Result<OwnedFd> {
+    // Linux before 6.5 takes any word for overlayfs, and says only at the end that it means nothing.
+    match configure_in(Form::Each, lower, top) {
+        Err(Errno::INVAL) => configure_in(Form::Together, lower, top),
+        done => done,
+    }
+}
+
+/// The layers are named by descriptor: a path may be longer than a value may be, and its colons and commas mean
+/// something.
+fn configure_in(form: Form, lower: &[BorrowedFd<'_>], top: Top<'_>) -> sys::Result<OwnedFd> {
     let name = |fd: BorrowedFd<'_>| format!("/proc/self/fd/{}", fd.as_raw_fd());
     let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
     let fd = context.as_fd();
-    let mut rest = lower.iter();
-    let first = rest.next().ok_or(Errno::INVAL)?;
-    match fsconfig_set_string(fd, "lowerdir+", name(*first)) {
-        Ok(()) => rest.try_for_each(|layer| fsconfig_set_string(fd, "lowerdir+", name(*layer)))?,
-        // Linux before 6.5: one value with colons.
-        Err(Errno::INVAL) => {
-            let mut all = name(*first);
-            for layer in rest {
-                let _ = write!(all, ":{}", name(*layer));
-            }
+    match form {
+        Form::Each => {
+            lower.iter().try_for_each(|layer| fsconfig_set_string(fd, "lowerdir+", name(*layer)))?
+        }
+        Form::Together => {
+            let all = lower.iter().map(|layer| name(*layer)).collect::<Vec<_>>().join(":");
             if all.len() >= VALUE_MAX {
                 return Err(Errno::TOOBIG);
             }
             fsconfig_set_string(fd, "lowerdir", all)?;
         }
-        Err(errno) => return Err(errno),
     }
     match top {
         Top::Changes(Changes { upper, work }) => {
