@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 
 use sys::fd::BorrowedFd;
+use sys::fs;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::merged::MergedTree;
 use crate::pack::{Request, Tree, pack};
@@ -17,7 +18,8 @@ use crate::warnings::Warnings;
 
 impl Store {
     /// Makes the directory `name` in `at`, and in it a copy of the image's whole tree. If it comes to nothing,
-    /// what there is of the copy stays: the caller made the place for it, and removes it.
+    /// what there is of the copy stays: the caller made the place for it, and removes it. When this returns, all of it is on
+    /// the disk.
     ///
     /// # Errors
     /// EEXIST where there is something of this name; the limits; the kernel's.
@@ -40,6 +42,8 @@ impl Store {
             |intake| unpack(&mut Reader::new(intake, End::Marked), (at, name), limits, &mut warnings),
         )?;
         warnings.append(skipped);
+        // Where the copy gets its name later, it must not have it before it is on the disk.
+        fs::syncfs(at).map_err(Error::system("sync", "the copy"))?;
         Ok(warnings)
     }
 }
