@@ -23,10 +23,10 @@ mount -t devtmpfs dev /dev; mount -t ext4 /dev/vda /new; umount /dev
 exec switch_root /new /sbin/init --no-api --report console /bin/sh /script
 ";
 
-/// The modules that the disk needs, the disk, and where husk keeps things on it.
-const STORE: &str = "for m in virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk overlay
+/// The modules that a disk needs.
+const MODULES: &str =
+    "for m in virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk overlay
 do insmod /lib/modules/*/kernel/$m.ko; done
-mkdir -p /var/lib/husk && mount -t ext4 /dev/vda /var/lib/husk
 ";
 
 /// What a script begins with.
@@ -49,14 +49,15 @@ pub fn run(script: &str) -> Vec<String> {
     follow(plan)
 }
 
-/// The same with a disk that QEMU is told of in these words, which is the store alone, and with files that are in `/in`. The
+/// The same with a disk that QEMU is told of in these words and nobody has mounted, and with files that are in `/in`. The
 /// root is the kernel's first one: no instance can run on it.
 ///
 /// # Panics
 /// As [`run`].
 #[must_use]
 pub fn run_with(script: &str, disk: &[&str], files: &[PathBuf]) -> Vec<String> {
-    let mut root = Root::usual().with_modules().script("script", &format!("#!/bin/sh\n{STORE}{BEGIN}{script}\n"));
+    let mut root =
+        Root::usual().with_modules().script("script", &format!("#!/bin/sh\n{MODULES}{BEGIN}{script}\n"));
     root = root.folder("in");
     for file in files {
         let name = file.file_name().and_then(|name| name.to_str()).expect("a name");
@@ -66,7 +67,10 @@ pub fn run_with(script: &str, disk: &[&str], files: &[PathBuf]) -> Vec<String> {
         root = root.program(name, from);
     }
     let devices = [&["-m", "1024"], disk].concat();
-    follow(Plan { devices: &devices, ..Plan::pc(root, &["--no-api", "--report", "console", "/bin/sh", "/script"]) })
+    follow(Plan {
+        devices: &devices,
+        ..Plan::pc(root, &["--no-api", "--report", "console", "/bin/sh", "/script"])
+    })
 }
 
 /// What a machine says with `say` until its end.
@@ -79,7 +83,11 @@ fn follow(plan: Plan<'_>) -> Vec<String> {
 
 /// The programs that keep instances, and where they are in a machine.
 fn programs() -> [(&'static str, &'static Path); 3] {
-    [("bin/husk", system_part("HUSK")), ("bin/huskd", system_part("HUSKD")), ("bin/husk-shim", system_part("SHIM"))]
+    [
+        ("bin/husk", system_part("HUSK")),
+        ("bin/huskd", system_part("HUSKD")),
+        ("bin/husk-shim", system_part("SHIM")),
+    ]
 }
 
 /// A disk with a system of busybox, minit and husk, the script, and the archives of both systems in its folder `in`.

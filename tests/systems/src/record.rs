@@ -31,7 +31,8 @@ struct Entry {
 #[derive(Debug)]
 pub struct Record {
     entries: Vec<Entry>,
-    /// From here on the disk is not the file system's: a write there says how far the machine is.
+    /// From here on the disk is not the file system's: what is discarded there says how far the machine is. Discarding
+    /// is at once in the record, and no flush.
     end: u64,
 }
 
@@ -45,7 +46,7 @@ pub struct Cut {
 }
 
 impl Record {
-    /// Reads the record of a disk whose file system ends at the byte `end`.
+    /// Reads the record of a disk whose file system ends at the byte `end` of it.
     ///
     /// # Panics
     /// Where it is none.
@@ -82,7 +83,7 @@ impl Record {
     }
 
     fn is_mark(&self, entry: &Entry) -> bool {
-        !entry.data.is_empty() && entry.sector >= self.end
+        entry.flags & DISCARD != 0 && entry.sector >= self.end
     }
 
     /// Random moments after the first mark, in their order.

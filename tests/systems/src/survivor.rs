@@ -24,21 +24,24 @@ pub struct Survivor<'f> {
 }
 
 impl<'f> Survivor<'f> {
-    /// Mounts the file, and starts the daemon there.
+    /// Mounts the file system that begins at a byte of the file, and starts the daemon there.
     ///
     /// # Panics
     /// Where one of them cannot be done.
     #[must_use]
-    pub fn start(folder: &'f Folder, disk: &Path) -> Self {
+    pub fn start(folder: &'f Folder, disk: &Path, offset: u64) -> Self {
         let place = folder.file("mounted");
         let _ = fs::create_dir(&place);
         for name in ["sock", "sock.lock"] {
             let _ = fs::remove_file(folder.file(name));
         }
         // The mount is the daemon's and its shims' alone.
-        let script = "mount -t ext4 -o loop \"$1\" \"$2\" && shift 2 && exec \"$@\"";
+        let script = format!("mount -t ext4 -o loop,offset={offset} \"$1\" \"$2\" && shift 2 && exec \"$@\"");
         let mut command = Command::new("unshare");
-        command.args(["--mount", "--propagation", "private", "sh", "-c", script, "sh"]).arg(disk).arg(&place);
+        command
+            .args(["--mount", "--propagation", "private", "sh", "-c", &script, "sh"])
+            .arg(disk)
+            .arg(&place);
         command.arg(system_part("HUSKD")).args(["--no-console", "--root"]).arg(&place);
         command.arg("--shim").arg(system_part("SHIM"));
         command.arg("--runtime").arg(folder.file("run")).arg("--socket").arg(folder.file("sock"));
