@@ -93,14 +93,14 @@ impl<'f> Survivor<'f> {
         for (name, tags) in &state.instances {
             let record = self.record(&format!("instances/{name}/instance.json"));
             let directory = self.root.join("instances").join(name);
+            let layers = strings(&record["layers"]);
+            assert_eq!(self.payloads(&layers), *tags, "the layers of instance {name}");
+            used.extend(layers);
             if record["files"] == "copy" {
                 assert!(whole(&directory.join("rootfs")).is_superset(tags), "the copy of instance {name}");
                 continue;
             }
-            let layers = strings(&record["layers"]);
-            assert_eq!(self.payloads(&layers), *tags, "the layers of instance {name}");
             assert!(directory.join("upper").is_dir() && directory.join("work").is_dir(), "instance {name}");
-            used.extend(layers);
         }
         assert_eq!(self.list("layers"), used, "layers that there are, and those that are used");
         assert_eq!(self.list("tmp"), BTreeSet::new(), "what is half-made");
