@@ -6,7 +6,7 @@ use crate::workspace::Workspace;
 use crate::{Result, build, elf, run};
 
 /// Builds every program in the release profile (static, stripped) and puts it into `dist/bin/`, and the manual
-/// pages into `dist/share/man/man1/`.
+/// pages into `dist/share/man/`.
 pub fn pack(workspace: &Workspace) -> Result<()> {
     let bin = workspace.root.join("dist/bin");
     fs::create_dir_all(&bin).map_err(|why| format!("make {}: {why}", bin.display()))?;
@@ -42,14 +42,16 @@ pub fn pack(workspace: &Workspace) -> Result<()> {
 
 fn copy_manual(workspace: &Workspace) -> Result<()> {
     let from = workspace.root.join("docs/man");
-    let to = workspace.root.join("dist/share/man/man1");
-    fs::create_dir_all(&to).map_err(|why| format!("make {}: {why}", to.display()))?;
     let pages = fs::read_dir(&from).map_err(|why| format!("read {}: {why}", from.display()))?;
     for page in pages {
-        let page = page.map_err(|why| format!("read {}: {why}", from.display()))?;
-        let copy = to.join(page.file_name());
-        fs::copy(page.path(), &copy).map_err(|why| format!("write {}: {why}", copy.display()))?;
-        println!("dist/share/man/man1/{}", page.file_name().display());
+        let page = page.map_err(|why| format!("read {}: {why}", from.display()))?.path();
+        let (Some(name), Some(section)) = (page.file_name(), page.extension()) else { continue };
+        let folder = format!("dist/share/man/man{}", section.display());
+        let to = workspace.root.join(&folder);
+        fs::create_dir_all(&to).map_err(|why| format!("make {}: {why}", to.display()))?;
+        let copy = to.join(name);
+        fs::copy(&page, &copy).map_err(|why| format!("write {}: {why}", copy.display()))?;
+        println!("{folder}/{}", name.display());
     }
     Ok(())
 }

@@ -304,7 +304,11 @@ impl Client {
         match (&*kind, watched) {
             ("event", _) => self.notices.push_back(message),
             ("ok", Some(watched)) => watched.input_was_taken(),
-            ("error", Some(watched)) => watched.input_was_refused(text(value, "data").into_owned()),
+            ("error", Some(watched)) => {
+                // Of several pieces on their way one was refused by name, and the others may come after its end.
+                self.strays |= watched.sent.len() > 1;
+                watched.input_was_refused(text(value, "data").into_owned());
+            }
             ("error", None) => self.complaint = Some(refused(&message)),
             (kind, Some(watched)) => {
                 self.strays |= kind == "exit" && !watched.sent.is_empty();

@@ -20,7 +20,7 @@ use sys::strerror::describe;
 use wire::{Exec, Output, SignalNumber};
 
 use crate::begin::failed;
-use crate::prepared::Prepared;
+use crate::prepared::{Prepared, USUAL_SCORE};
 
 /// Milliseconds that a command has to become its program. Meanwhile nothing else is done for the container; one whose
 /// file systems hang is looked after all the same.
@@ -184,7 +184,7 @@ impl Container {
             rlimits,
             capabilities: Some(capabilities(&own, exec, identity)?),
             no_new_privileges: own.no_new_privileges || exec.no_new_privs,
-            oom_score_adj: exec.oom_score_adj,
+            oom_score_adj: Some(exec.oom_score_adj.unwrap_or(USUAL_SCORE)),
             user: oci::spec::User {
                 uid: identity.uid,
                 gid: identity.gid,

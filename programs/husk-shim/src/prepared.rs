@@ -34,6 +34,9 @@ pub struct Prepared<'t> {
     pub stop: Option<SignalNumber>,
 }
 
+/// What is in /proc/PID/oom_score_adj of a process that nobody has given another.
+pub const USUAL_SCORE: i32 = 0;
+
 impl<'t> Prepared<'t> {
     /// `files` are mounts beside those that its settings ask for.
     pub fn new(task: &'t Task, files: Vec<Mount>) -> Result<Self, Failure> {
@@ -103,6 +106,10 @@ fn spec(task: &Task, options: &Options, maps: Option<&Maps>, identity: &Identity
         term: terminal.then(|| "xterm".into()),
     };
     let mut spec = specification::spec(options, ids, identity, &host)?;
+    if let Some(process) = &mut spec.process {
+        // The daemon may be one that the kernel is to spare, and containers are not.
+        process.oom_score_adj = Some(USUAL_SCORE);
+    }
     if let (Init::Minit, Some(process)) = (task.settings.init, &mut spec.process) {
         // Under this name it is an init for one command, and nothing else.
         process.args.splice(0..0, ["docker-init".into(), "--".into()]);

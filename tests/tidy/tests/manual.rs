@@ -55,6 +55,15 @@ fn every_option_of_run_is_in_its_manual_page_and_no_other() {
     assert_eq!(said, is, "the page and `husk help run` have one order");
 }
 
+#[test]
+fn every_option_of_the_daemon_is_in_its_manual_page_and_no_other() {
+    let is = options(&read("programs/huskd/src/options.rs"));
+    let page = read("docs/man/huskd.8");
+    let heads = section(&page, "OPTIONS").into_iter().filter(|line| line.starts_with(".It "));
+    let said: Vec<String> = heads.map(str::to_owned).collect();
+    assert_eq!(said, is, "describe the option in docs/man/huskd.8, or remove it there");
+}
+
 /// The names of the verbs, from the sources of their tables.
 fn verbs() -> Vec<String> {
     let mut names = Vec::new();

@@ -189,3 +189,16 @@ fn a_limit_is_kept_or_refused_and_never_ignored() {
         }
     }
 }
+
+#[test]
+fn a_container_is_killed_for_memory_as_any_process_whatever_its_daemon_is() {
+    const SCORE: &str = "/proc/self/oom_score_adj";
+    let ground = Ground::new();
+    let before = fs::read_to_string(SCORE).unwrap();
+    fs::write(SCORE, "300").unwrap();
+    let shim = ground.run("cat /proc/self/oom_score_adj; sleep 1000");
+    until("it has written", || ground.logged().contains('\n'));
+    let (first, further) = (ground.logged(), shim.shell("cat /proc/self/oom_score_adj"));
+    fs::write(SCORE, before).unwrap();
+    assert_eq!((first.as_str(), further.as_str()), ("0\n", "0\n"));
+}
