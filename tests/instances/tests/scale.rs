@@ -138,14 +138,14 @@ fn runs_and_stops_leave_nothing_that_grows() {
     client.make("plain", "host");
     client.make("private", "private");
     let mut cycle = |number: usize| {
-        let name = if number % 10 == 0 { "private" } else { "plain" };
+        let name = if number.is_multiple_of(10) { "private" } else { "plain" };
         client.done(&json!({"type": "run", "name": name}));
         // Half of them end by themselves, half are killed.
-        let grace_ms = if number % 2 == 0 { 10_000 } else { 0 };
+        let grace_ms = if number.is_multiple_of(2) { 10_000 } else { 0 };
         client.done(&json!({"type": "stop", "name": name, "grace_ms": grace_ms}));
     };
     (0..WARM).for_each(&mut cycle);
-    // Twice: the first count may still see what is on its way.
+    // Until what was on its way is over.
     std::thread::sleep(Duration::from_millis(500));
     let (before, memory) = (Counts::of(&ground), memory_kb(&ground));
     let cycles = given("HUSK_CYCLES", 300);

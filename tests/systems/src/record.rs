@@ -15,7 +15,7 @@ use stress::Random;
 /// The unit of a disk.
 pub const SECTOR: u64 = 512;
 /// What the record begins with (dm-log-writes.c, WRITE_LOG_MAGIC).
-const MAGIC: u64 = 0x6a73_6677_7368_72;
+const MAGIC: u64 = 0x006a_7366_7773_6872;
 const FLUSH: u64 = 1;
 const DISCARD: u64 = 4;
 

@@ -41,7 +41,7 @@ pub fn content(tag: u32, length: usize) -> Vec<u8> {
 }
 
 /// What makes a payload in a shell, below `at`.
-fn make(tag: u32, at: &str) -> String {
+fn writing(tag: u32, at: &str) -> String {
     let mut lines = format!("mkdir -p {at}/data/{tag}");
     for (name, length) in files(tag) {
         lines += &format!(" && yes {tag} | head -c {length} > {at}/data/{tag}/{name}");
@@ -93,7 +93,7 @@ impl Writer<'_> {
         match (self.random.below(11), image, instance) {
             (0 | 1, ..) => self.import(archives),
             (2, ..) => self.seed(),
-            (3 | 4, Some(image), _) => self.new(&image),
+            (3 | 4, Some(image), _) => self.make(&image),
             (5, _, Some(instance)) => self.run(&instance),
             (6, _, Some(instance)) => self.commit(&instance),
             (7, _, Some(instance)) => self.rename(&instance),
@@ -128,12 +128,12 @@ impl Writer<'_> {
     fn seed(&mut self) {
         let tag = self.number();
         let name = format!("image-{}", self.number());
-        self.verbs.script += &format!("rm -rf /seed/data; {}\n", make(tag, "/seed"));
+        self.verbs.script += &format!("rm -rf /seed/data; {}\n", writing(tag, "/seed"));
         self.now.images.insert(name.clone(), BTreeSet::from([tag]));
         self.add(&format!("husk seed /seed {name}"));
     }
 
-    fn new(&mut self, image: &str) {
+    fn make(&mut self, image: &str) {
         let name = format!("instance-{}", self.number());
         let copy = if self.random.below(3) == 0 { "--copy " } else { "" };
         self.now.instances.insert(name.clone(), self.now.images[image].clone());
@@ -144,7 +144,7 @@ impl Writer<'_> {
     fn run(&mut self, instance: &str) {
         let tag = self.number();
         self.written.entry(instance.to_owned()).or_default().insert(tag);
-        self.add(&format!("husk run {instance} /bin/busybox sh -c '{}'", make(tag, "")));
+        self.add(&format!("husk run {instance} /bin/busybox sh -c '{}'", writing(tag, "")));
     }
 
     fn commit(&mut self, instance: &str) {
