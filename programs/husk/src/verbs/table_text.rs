@@ -47,15 +47,17 @@ impl Table {
 
     /// Its lines; columns are as wide as their widest cell, and nothing is behind the last word of a line.
     pub fn to_text(&self, coloured: bool) -> String {
-        let width = |column: usize| {
-            let cells = self.0.iter().filter_map(|row| row.get(column));
-            cells.map(|(cell, _)| cell.chars().count()).max().unwrap_or(0)
-        };
+        let mut widths = vec![0; self.0.iter().map(Vec::len).max().unwrap_or(0)];
+        for row in &self.0 {
+            for (width, (cell, _)) in widths.iter_mut().zip(row) {
+                *width = cell.chars().count().max(*width);
+            }
+        }
         let mut text = String::new();
         for row in &self.0 {
             let mut line = String::new();
             let mut blanks = 0;
-            for (column, (cell, colour)) in row.iter().enumerate() {
+            for (width, (cell, colour)) in widths.iter().zip(row) {
                 if !cell.is_empty() {
                     line.extend(std::iter::repeat_n(' ', blanks));
                     blanks = 0;
@@ -64,7 +66,7 @@ impl Table {
                         None => line.push_str(cell),
                     }
                 }
-                blanks += width(column) - cell.chars().count() + 2;
+                blanks += width - cell.chars().count() + 2;
             }
             text.push_str(&line);
             text.push('\n');
