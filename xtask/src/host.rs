@@ -12,7 +12,7 @@ use crate::workspace::Workspace;
 use crate::{Result, run};
 
 /// Building and running together; a test that hangs must not hold a build machine for hours.
-const DEADLINE: Duration = Duration::from_secs(25 * 60);
+const DEADLINE: Duration = Duration::from_secs(40 * 60);
 
 /// Runs every test of the host, also after a failure, and counts.
 pub fn test(workspace: &Workspace) -> Result<Tally> {

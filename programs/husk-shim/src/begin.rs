@@ -4,9 +4,10 @@
 use std::fs::File;
 use std::path::Path;
 
-use container::group::{self, Family};
+use container::group::{self, Family, Place};
 use container::task::{LogFile, Stdin, Task};
-use container::{Failure, Starter, filter};
+use container::{Failure, Starter, filter, merged};
+use oci::profile::Confinement;
 use oci::{Arena, Caller, Compiled, Lifetime, Privilege, Setting};
 use serve::{Listener, Log, Main, Orphans, Rotation, Server, Settings, Streams};
 use spawn::{Launch, Memory, Others, Plan, Stopped};
@@ -21,6 +22,7 @@ use crate::enter::Container;
 use crate::keeper::Keeper;
 use crate::prepared::{Prepared, check_network, with_root};
 use crate::runtime::Runtime;
+use crate::stop;
 
 /// Starts the container of a task: its server, and what that asks.
 pub fn begin(task: &Task, network: Option<OwnedFd>) -> Result<(Server, Keeper), Failure> {
@@ -49,9 +51,33 @@ struct Born {
 }
 
 impl Prepared<'_> {
+    /// Without a group of its own a systemd with all rights would take those of the host for its own, and leave
+    /// whatever it makes there.
+    fn keep_from_groups(&self) -> Result<(), Failure> {
+        if self.options.confinement != Some(Confinement::Unrestricted) {
+            return Ok(());
+        }
+        let Some(command) = self.options.command.first() else { return Ok(()) };
+        let is_systemd = with_root(&self.task.root, |root| {
+            merged::look(root, |root| {
+                Ok(stop::program_of(root, command).is_some_and(|name| name == "systemd"))
+            })
+        })?;
+        match is_systemd {
+            false => Ok(()),
+            true => Err(Failure::ours(
+                "systemd needs cgroup v2: with all rights it would take the host's groups for its own",
+            )
+            .hint(Some("boot with systemd.unified_cgroup_hierarchy=1"))),
+        }
+    }
+
     /// Makes the groups and the container in them.
     fn make(&self, network: Option<OwnedFd>) -> Result<(Born, Option<Family>), Failure> {
         let place = group::find(Privilege::Full(Caller::Root));
+        if matches!(place, Place::Nowhere(_)) {
+            self.keep_from_groups()?;
+        }
         let devices: Vec<(&Path, &str)> =
             self.options.devices.iter().map(|(from, to)| (Path::new(from.as_str()), to.as_str())).collect();
         let join: Vec<(Namespaces, BorrowedFd<'_>)> =

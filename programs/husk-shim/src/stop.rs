@@ -1,8 +1,12 @@
 //! How an init is asked to end its system. TERM means something else to most of them: systemd executes itself again,
 //! and busybox's init restarts.
 
+use std::ffi::{OsStr, OsString};
+use std::os::fd::AsRawFd as _;
 use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 
+use sys::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
 use sys::process::Pid;
 use wire::SignalNumber;
 
@@ -26,6 +30,16 @@ fn of_init(program: &[u8], name: &[u8]) -> SignalNumber {
         _ => return SignalNumber::TERM,
     };
     SignalNumber::new(number).unwrap_or(SignalNumber::TERM)
+}
+
+/// The name of the file that a command is in a root file system, links followed beneath that: `systemd` of `/sbin/init`.
+pub fn program_of(root: &Path, command: &OsStr) -> Option<OsString> {
+    let place = OFlags::PATH | OFlags::CLOEXEC;
+    let root = openat(CWD, root, place | OFlags::DIRECTORY, Mode::empty()).ok()?;
+    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+    let file = openat2(&root, command.as_bytes(), place, Mode::empty(), resolve).ok()?;
+    let path = std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).ok()?;
+    path.file_name().map(OsStr::to_os_string)
 }
 
 #[cfg(test)]

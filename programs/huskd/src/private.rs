@@ -25,6 +25,8 @@ struct Shared {
     network: Option<Network>,
     /// Addresses of instances that are being started, which their records do not have yet.
     reserved: BTreeSet<Ipv4Addr>,
+    /// Instances that have a network. With the last one bridge and table go.
+    attached: BTreeSet<InstanceName>,
     pool: Pool,
 }
 
@@ -45,8 +47,9 @@ fn failed(error: &network::Error) -> Refusal {
 impl Private {
     /// None yet.
     pub fn new(settings: network::Settings) -> Self {
-        let (reserved, pool) = (BTreeSet::new(), Pool::new(settings.subnet));
-        Self { settings, shared: Mutex::new(Shared { network: None, reserved, pool }) }
+        let (reserved, attached) = (BTreeSet::new(), BTreeSet::new());
+        let pool = Pool::new(settings.subnet);
+        Self { settings, shared: Mutex::new(Shared { network: None, reserved, attached, pool }) }
     }
 
     fn locked(&self) -> MutexGuard<'_, Shared> {
@@ -73,6 +76,7 @@ impl Private {
         let attachment = Attachment { name: network_name(name)?, address, publish: ports(&record.settings)? };
         let namespace = self.opened(&mut shared)?.prepare(&attachment).map_err(|error| failed(&error))?;
         shared.reserved.insert(address);
+        shared.attached.insert(name.clone());
         Ok(Lease { of: self, attachment, namespace })
     }
 
@@ -84,22 +88,29 @@ impl Private {
         Ok(shared.network.insert(network))
     }
 
-    /// Removes what is left of an instance's network.
+    /// Removes what is left of an instance's network, and with the last one's all that they shared.
     ///
     /// # Errors
     /// What the kernel refuses.
     pub fn withdraw(&self, name: &InstanceName) -> Result<(), Refusal> {
-        let name = network_name(name)?;
-        self.opened(&mut self.locked())?.withdraw(&name).map_err(|error| failed(&error))
+        let mut shared = self.locked();
+        self.opened(&mut shared)?.withdraw(&network_name(name)?).map_err(|error| failed(&error))?;
+        shared.attached.remove(name);
+        if shared.attached.is_empty() {
+            self.opened(&mut shared)?.sweep(&[]).map_err(|error| failed(&error))?;
+        }
+        Ok(())
     }
 
-    /// Removes what is left of the networks of all but these.
+    /// Removes what is left of the networks of all but these, which have one.
     ///
     /// # Errors
     /// What the kernel refuses.
-    pub fn sweep(&self, alive: &[InstanceName]) -> Result<(), Refusal> {
-        let alive = alive.iter().map(network_name).collect::<Result<Vec<_>, _>>()?;
-        self.opened(&mut self.locked())?.sweep(&alive).map_err(|error| failed(&error))
+    pub fn sweep(&self, alive: Vec<InstanceName>) -> Result<(), Refusal> {
+        let names = alive.iter().map(network_name).collect::<Result<Vec<_>, _>>()?;
+        let mut shared = self.locked();
+        shared.attached.extend(alive);
+        self.opened(&mut shared)?.sweep(&names).map_err(|error| failed(&error))
     }
 }
 

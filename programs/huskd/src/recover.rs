@@ -38,15 +38,12 @@ pub fn recover(daemon: &Arc<Daemon>) -> Result<(), Refusal> {
     for seat in &seats {
         settle(daemon, seat);
     }
-    let alive: Vec<InstanceName> = daemon
-        .seats()
-        .iter()
-        .filter(|seat| seat.record().state.alive().is_some())
-        .map(|seat| seat.name().clone())
-        .collect();
-    let is_used = |seat: &Arc<Seat>| seat.record().settings.net == instance::Network::Private;
-    if seats.iter().any(is_used)
-        && let Err(refusal) = daemon.private.sweep(&alive)
+    let is_private = |seat: &&Arc<Seat>| seat.record().settings.net == instance::Network::Private;
+    let is_alive = |seat: &&Arc<Seat>| seat.record().state.alive().is_some();
+    let alive = seats.iter().filter(is_private).filter(is_alive).map(|seat| seat.name().clone()).collect();
+    // A machine that never had one may lack what it takes to look.
+    if seats.iter().any(|seat| is_private(&seat))
+        && let Err(refusal) = daemon.private.sweep(alive)
     {
         daemon.events.warn("network", refusal.data);
     }

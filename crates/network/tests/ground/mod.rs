@@ -18,7 +18,7 @@ pub const HOST: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 pub const OUTSIDE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
 pub const LOOPBACK: Ipv4Addr = Ipv4Addr::LOCALHOST;
 
-const PATIENCE: Duration = Duration::from_millis(700);
+const PATIENCE: Duration = Duration::from_millis(950);
 
 /// A host, in whose namespace the test's thread is, and a machine outside.
 pub struct Host {

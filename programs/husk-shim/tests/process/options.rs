@@ -171,6 +171,26 @@ fn unrestricted_is_the_hosts_but_for_mounts_processes_and_groups() {
 }
 
 #[test]
+fn a_systemd_with_all_rights_does_not_get_the_groups_of_the_host() {
+    let ground = Ground::new();
+    fs::create_dir_all(ground.root.join("usr/lib")).unwrap();
+    fs::create_dir_all(ground.root.join("sbin")).unwrap();
+    fs::copy(ground.root.join("bin/busybox"), ground.root.join("usr/lib/systemd")).unwrap();
+    symlink("/usr/lib/systemd", ground.root.join("sbin/init")).unwrap();
+    let mut task = ground.task("");
+    task.settings.command = vec!["/sbin/init".into()];
+    task.settings.profile = Profile::Unrestricted;
+    let has_groups = fs::exists("/sys/fs/cgroup/cgroup.controllers").unwrap();
+    match ground.start(&task) {
+        Ok(_) => assert!(has_groups, "it was started without a group of its own"),
+        Err(failure) => {
+            assert!(!has_groups, "{failure}");
+            assert!(failure.to_string().contains("systemd needs cgroup v2"), "{failure}");
+        }
+    }
+}
+
+#[test]
 fn a_limit_is_kept_or_refused_and_never_ignored() {
     let ground = Ground::new();
     let mut task = ground.task("sleep 1000");

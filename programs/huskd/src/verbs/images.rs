@@ -332,7 +332,12 @@ pub fn remove(daemon: &Arc<Daemon>, by: Peer, image: &ImageName) -> Result<Done,
 fn summary(daemon: &Daemon, image: &image::Image) -> Option<ImageSummary> {
     let name = ImageName::new(image.name.as_str()).ok()?;
     let seats = daemon.seats();
-    let of = seats.iter().filter(|seat| seat.record().image == name).map(|seat| seat.name().clone());
+    // Of another image that had the name before it, they are not.
+    let is_of = |record: &Record| {
+        record.image == name
+            && record.layers.iter().map(String::as_str).eq(image.layers.iter().map(image::LayerId::as_str))
+    };
+    let of = seats.iter().filter(|seat| is_of(&seat.record())).map(|seat| seat.name().clone());
     let instances = of.collect();
     Some(ImageSummary {
         instances,

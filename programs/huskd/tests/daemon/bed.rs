@@ -266,8 +266,12 @@ impl Bed {
 
     /// The interfaces of instances in the daemon's network.
     fn ports(&self) -> usize {
-        let Some(name) = &self.namespace else { return 0 };
-        ip(&["-n", name, "-o", "link"]).lines().filter(|line| line.contains("master husk0")).count()
+        self.links().lines().filter(|line| line.contains("master husk0")).count()
+    }
+
+    /// All interfaces there, a line each, as ip(8) shows them; none where the daemon has the host's.
+    pub fn links(&self) -> String {
+        self.namespace.as_ref().map_or_else(String::new, |name| ip(&["-n", name, "-o", "link"]))
     }
 
     /// Everything is as it should be between two requests: nothing half-made, one shim for each instance that runs, and

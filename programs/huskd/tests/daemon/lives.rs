@@ -218,4 +218,5 @@ fn an_instance_with_a_private_network_has_an_address_while_it_runs() {
     client.done(&of("stop", "db"));
     assert_eq!(address("db"), None);
     bed.await_ports(0);
+    assert!(!bed.links().contains("husk0"), "the bridge goes with the last of them: {}", bed.links());
 }
