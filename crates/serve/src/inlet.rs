@@ -46,6 +46,11 @@ impl Inlet {
         self.pipe.is_some() && !self.ends
     }
 
+    /// Whether it was ended, and all of it has been written.
+    pub const fn has_ended(&self) -> bool {
+        self.ends && self.pipe.is_none()
+    }
+
     /// Puts bytes in line; `false` where there is no room for them.
     pub fn put(&mut self, bytes: &[u8]) -> bool {
         if self.waiting.len() - self.written + bytes.len() > CAPACITY {

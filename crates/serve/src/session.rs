@@ -20,6 +20,7 @@ use crate::key::Key;
 use crate::log::Record;
 use crate::outlet::{Allowance, Outlet};
 use crate::poll::{Poll, Source};
+use crate::terminal::END_OF_INPUT;
 use crate::timers::{Instant, MILLISECOND, now};
 use crate::tree::{Kin, Root};
 use crate::watcher::Watcher;
@@ -110,6 +111,8 @@ pub struct Session {
     pub is_doomed: bool,
     /// When output that outlives the process is followed no longer.
     pub linger_until: Option<Instant>,
+    /// When the end of input is typed on its terminal once more.
+    pub type_end_at: Option<Instant>,
     pub due: Option<Instant>,
     pub timed_out: bool,
     pub truncated: bool,
@@ -117,6 +120,9 @@ pub struct Session {
     /// Where all of its output is kept.
     pub log: Option<Box<dyn Record>>,
 }
+
+/// From what a command writes to the end of input that is typed for it: one that answers it with more costs little.
+const TYPING: Instant = 50 * MILLISECOND;
 
 /// Both streams, in the order of [`Session::outlets`].
 pub const STREAMS: [Stream; 2] = [Stream::Stdout, Stream::Stderr];
@@ -150,6 +156,7 @@ impl Session {
             kill_at: None,
             is_doomed: false,
             linger_until: None,
+            type_end_at: None,
             due: None,
             timed_out: false,
             truncated: false,
@@ -268,8 +275,28 @@ impl Session {
         }
     }
 
+    /// It has written, after the end of input was typed on its terminal. A program that reads keys by itself, as a
+    /// shell does, sets the terminal so before it writes that it waits for some: an end that was typed earlier is none
+    /// to it, and it would wait for ever. Whether it is due now.
+    pub fn wants_end_again(&mut self) -> bool {
+        let wants = self.exit.is_none() && self.terminal.is_some() && self.inlet.has_ended();
+        let is_new = wants && self.type_end_at.is_none();
+        if is_new {
+            self.type_end_at = Some(now() + TYPING);
+        }
+        is_new
+    }
+
+    /// Types the end of input once more. A terminal that takes nothing has enough of them.
+    pub fn type_end(&mut self) {
+        self.type_end_at = None;
+        if let Some(terminal) = self.terminal.as_ref().filter(|_| self.exit.is_none()) {
+            let _ = sys::io::write(terminal, &[END_OF_INPUT]);
+        }
+    }
+
     /// When something is to be done for it next.
     pub fn next_due(&self) -> Option<Instant> {
-        [self.deadline, self.kill_at, self.linger_until].into_iter().flatten().min()
+        [self.deadline, self.kill_at, self.linger_until, self.type_end_at].into_iter().flatten().min()
     }
 }

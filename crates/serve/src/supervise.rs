@@ -71,8 +71,11 @@ impl Server {
                 return false;
             }
         }
-        if session.exit.is_some() && session.outlets[number].ring.end() > before {
+        let has_written = session.outlets[number].ring.end() > before;
+        if session.exit.is_some() && has_written {
             session.linger_until = Some(now() + session.terms.linger);
+            self.schedule(found);
+        } else if has_written && session.wants_end_again() {
             self.schedule(found);
         }
         matches!(read, Read::Some | Read::Limit)
@@ -173,6 +176,9 @@ impl Server {
             self.doom(found);
         }
         let Some(session) = self.sessions.get_mut(found) else { return };
+        if passed(session.type_end_at) {
+            session.type_end();
+        }
         if passed(session.linger_until) {
             session.linger_until = None;
             // If this process had to wait for a processor, something may have come that it has not seen yet.

@@ -338,6 +338,16 @@ fn a_terminal_has_a_size_is_the_controlling_one_and_passes_keys_on() {
 }
 
 #[test]
+fn an_end_of_input_is_one_for_every_program_that_asks_for_more() {
+    let ground = Ground::new(&[]);
+    let mut client = ground.connect();
+    let fields = json!({"id": "e", "events": true, "stdin": "open", "pty": {}});
+    client.send(&script_with("cat; printf 'more? '; cat; printf 'more? '; cat; exit 6", &fields));
+    client.send(&json!({"type": "stdin_close", "id": "e"}));
+    assert_eq!(client.until("exit").pop().unwrap()["code"], 6);
+}
+
+#[test]
 fn a_new_size_reaches_the_program_and_the_same_one_if_it_is_to_redraw() {
     let ground = Ground::new(&[]);
     let mut client = ground.connect();

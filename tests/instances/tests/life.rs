@@ -186,6 +186,23 @@ fn a_terminal_is_let_go_of_and_come_back_to() {
 }
 
 #[test]
+fn a_shell_on_a_terminal_ends_where_standard_input_is_at_its_end() {
+    let ground = Ground::with_image();
+    ground.good(&["new", "web", "busybox"]);
+    for _ in 0..3 {
+        // Standard input of this husk is /dev/null.
+        let ended = run(&mut ground.husk(&["run", "-it", "web", "/bin/sh"]));
+        assert_eq!(ended.code(), 0, "{}{}", ended.out(), ended.err());
+    }
+    let ended = cli::run_with(&mut ground.husk(&["run", "-it", "web", "/bin/sh"]), b"exit 5\n");
+    assert_eq!(ended.code(), 5, "{}{}", ended.out(), ended.err());
+    ground.good(&["set", "web", "--", "sleep", "1000"]);
+    ground.good(&["run", "-d", "web"]);
+    let ended = run(&mut ground.husk(&["exec", "-it", "web", "/bin/sh"]));
+    assert_eq!(ended.code(), 0, "{}{}", ended.out(), ended.err());
+}
+
+#[test]
 fn a_log_is_followed_to_the_end_of_its_instance() {
     let ground = Ground::with_image();
     let script = "for i in 1 2 3; do echo line $i; sleep 0.2; done";
