@@ -102,6 +102,11 @@ impl Private {
         Ok(())
     }
 
+    /// These may have one from before this daemon: until they are withdrawn or swept nobody else is the last.
+    pub fn expect(&self, names: impl Iterator<Item = InstanceName>) {
+        self.locked().attached.extend(names);
+    }
+
     /// Removes what is left of the networks of all but these, which have one.
     ///
     /// # Errors
@@ -109,7 +114,7 @@ impl Private {
     pub fn sweep(&self, alive: Vec<InstanceName>) -> Result<(), Refusal> {
         let names = alive.iter().map(network_name).collect::<Result<Vec<_>, _>>()?;
         let mut shared = self.locked();
-        shared.attached.extend(alive);
+        shared.attached = alive.into_iter().collect();
         self.opened(&mut shared)?.sweep(&names).map_err(|error| failed(&error))
     }
 }

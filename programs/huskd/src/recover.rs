@@ -39,15 +39,18 @@ pub fn recover(daemon: &Arc<Daemon>) -> Result<(), Refusal> {
         let _ = daemon.unreadable.set(());
     }
     let seats = daemon.seats();
-    for seat in &seats {
-        settle(daemon, seat);
-    }
     let is_private = |seat: &&Arc<Seat>| {
         let record = seat.record();
         record.settings.net == instance::Network::Private || record.state.address.is_some()
     };
+    let private = seats.iter().filter(is_private).map(|seat| seat.name().clone());
+    daemon.private.expect(private.chain(unreadable.iter().cloned()));
+    for seat in &seats {
+        settle(daemon, seat);
+    }
     let is_alive = |seat: &&Arc<Seat>| seat.record().state.alive().is_some();
-    let alive = seats.iter().filter(is_private).filter(is_alive).map(|seat| seat.name().clone()).collect();
+    let alive = seats.iter().filter(is_private).filter(is_alive).map(|seat| seat.name().clone());
+    let alive = alive.chain(unreadable).collect();
     // A machine that never had one may lack what it takes to look.
     if seats.iter().any(|seat| is_private(&seat))
         && let Err(refusal) = daemon.private.sweep(alive)
