@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use cli::{run, run_with};
 use husk_client::Exec;
 use instance::message::Request;
-use instances::{Fake, Shim, husk};
+use instances::{Fake, Shim, husk, on_terminal, until};
 use serde_json::json;
 
 fn script(text: &str) -> Exec {
@@ -38,27 +38,6 @@ fn ground(main: &Exec) -> (Arc<Shim>, Fake) {
     let shim = Arc::new(Shim::new(main));
     let fake = serving(&shim);
     (shim, fake)
-}
-
-/// A shell on a terminal of script(1), in which `$H` is husk.
-fn on_terminal(fake: &Fake, text: &str) -> Command {
-    let mut command = Command::new("script");
-    command.args(["-qec", text, "/dev/null"]).env("H", cli::program("husk")).env("SHELL", "/bin/sh");
-    command.env("HUSK_SOCKET", fake.socket()).env("HUSK_NO_DAEMON", "1").env("TERM", "vt220");
-    command.stdin(Stdio::piped()).stdout(Stdio::piped());
-    command
-}
-
-/// Reads until this was seen.
-fn until(from: &mut impl std::io::Read, word: &str) -> String {
-    let mut text = String::new();
-    let mut bytes = [0; 256];
-    while !text.contains(word) {
-        let count = from.read(&mut bytes).expect("output");
-        assert_ne!(count, 0, "no {word} in {text:?}");
-        text.push_str(&String::from_utf8_lossy(&bytes[..count]));
-    }
-    text
 }
 
 #[test]
@@ -201,7 +180,7 @@ fn a_reader_that_goes_away_ends_it_like_any_program() {
     let (_shim, fake) = ground(&script("sleep 1000"));
     let begun = Instant::now();
     let text = "\"$H\" exec web yes | head -1; \"$H\" exec web echo again";
-    let ended = run(on_terminal(&fake, text).stdin(Stdio::null()));
+    let ended = run(on_terminal(fake.socket(), text).stdin(Stdio::null()));
     assert_eq!(ended.out().replace("\r\n", "\n").trim_end_matches('\n'), "y\nagain");
     assert!(begun.elapsed() < Duration::from_secs(20));
 }
@@ -213,7 +192,7 @@ fn a_terminal_is_passed_through_and_its_keys_let_go() {
     );
     let text = "stty rows 30 cols 90; \"$H\" attach web; echo code $?; \
                 stty -a | grep -qw icanon && echo restored";
-    let mut child = on_terminal(&fake, text).spawn().unwrap();
+    let mut child = on_terminal(fake.socket(), text).spawn().unwrap();
     let (mut keys, mut out) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
     until(&mut out, "24 80");
     keys.write_all(b"hello\r").unwrap();
@@ -235,7 +214,7 @@ fn a_terminal_of_exec_has_the_size_of_ours_and_follows_it() {
     let (_shim, fake) = ground(&script("sleep 1000"));
     let text = "stty rows 30 cols 90; \"$H\" exec -it web sh -c 'stty size; tty >/dev/null && echo terminal; echo $TERM; \
                 read x; stty size; exit 5'; echo code $?";
-    let mut child = on_terminal(&fake, text).spawn().unwrap();
+    let mut child = on_terminal(fake.socket(), text).spawn().unwrap();
     let (mut keys, mut out) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
     let first = until(&mut out, "vt220");
     assert!(first.contains("30 90") && first.contains("terminal"), "{first:?}");

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use cli::run;
-use instances::{Ground, programs};
+use instances::{Ground, on_terminal, programs, until};
 
 #[test]
 fn an_image_becomes_an_instance_that_runs_is_looked_at_and_goes() {
@@ -142,33 +142,13 @@ fn an_interrupted_import_leaves_nothing() {
     }
 }
 
-/// A shell on a terminal of script(1), in which `$H` is husk.
-fn on_terminal(ground: &Ground, text: &str) -> Command {
-    let mut command = Command::new("script");
-    command.args(["-qec", text, "/dev/null"]).env("H", cli::program("husk")).env("SHELL", "/bin/sh");
-    command.env("HUSK_SOCKET", ground.join("s")).env("HUSK_NO_DAEMON", "1").env("TERM", "vt220");
-    command.stdin(Stdio::piped()).stdout(Stdio::piped());
-    command
-}
-
-fn until(from: &mut impl std::io::Read, word: &str) -> String {
-    let mut text = String::new();
-    let mut bytes = [0; 256];
-    while !text.contains(word) {
-        let count = from.read(&mut bytes).expect("output");
-        assert_ne!(count, 0, "no {word} in {text:?}");
-        text.push_str(&String::from_utf8_lossy(&bytes[..count]));
-    }
-    text
-}
-
 #[test]
 fn a_terminal_is_let_go_of_and_come_back_to() {
     let ground = Ground::with_image();
     let script = "stty size; while read line; do echo \"got $line\"; test \"$line\" = end && exit 4; done";
     ground.good(&["new", "web", "busybox", "--", "/bin/sh", "-c", script]);
     let text = "stty rows 31 cols 91; \"$H\" run -it web; echo first $?; \"$H\" attach web; echo second $?";
-    let mut child = on_terminal(&ground, text).spawn().unwrap();
+    let mut child = on_terminal(ground.join("s"), text).spawn().unwrap();
     let (mut keys, mut out) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
     until(&mut out, "31 91");
     keys.write_all(b"one\r").unwrap();

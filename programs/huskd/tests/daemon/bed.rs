@@ -255,6 +255,12 @@ impl Bed {
         }
     }
 
+    /// Writes an archive of the files of an image.
+    pub fn pack(&self, archive: &Path) {
+        let made = Command::new("tar").arg("cf").arg(archive).arg("-C").arg(self.files()).arg(".").status();
+        assert!(made.unwrap().success());
+    }
+
     /// Waits until there are so many interfaces of instances. The kernel removes one some time after its namespace.
     pub fn await_ports(&self, count: usize) {
         let until = Instant::now() + PATIENCE;

@@ -133,14 +133,7 @@ fn check_images(bed: &Bed) {
 fn an_import_that_is_interrupted_leaves_nothing() {
     let mut bed = Bed::new();
     let archive = bed.directory.join("archive.tar");
-    let made = std::process::Command::new("tar")
-        .arg("cf")
-        .arg(&archive)
-        .arg("-C")
-        .arg(bed.files())
-        .arg(".")
-        .status();
-    assert!(made.unwrap().success());
+    bed.pack(&archive);
     let mut random = Random(7);
     for round in 0..rounds(60) / 6 {
         let file = File::open(&archive).unwrap();

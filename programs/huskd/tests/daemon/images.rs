@@ -18,7 +18,7 @@ fn tar(arguments: &[&str], archive: &Path) -> String {
 
 fn archive(bed: &Bed) -> std::path::PathBuf {
     let path = bed.directory.join("archive.tar");
-    tar(&["cf", "-C", bed.files().to_str().unwrap(), "."], &path);
+    bed.pack(&path);
     path
 }
 

@@ -60,14 +60,7 @@ fn the_whole_of_its_language_is_understood() {
 fn an_archive_among_its_images_is_an_image() {
     let bed = Bed::with_initns();
     let archive = bed.directory.join("root/images/alpine.tar");
-    let made = std::process::Command::new("tar")
-        .arg("cf")
-        .arg(&archive)
-        .arg("-C")
-        .arg(bed.files())
-        .arg(".")
-        .status();
-    assert!(made.unwrap().success());
+    bed.pack(&archive);
     assert_eq!(ask(&bed, &["new", "one", "alpine.tar"]), "ok\n");
     assert_eq!(ask(&bed, &["ls", "image"]), "alpine.tar\nbox\n");
     assert_eq!(ask(&bed, &["run", "one"]), "ok\n");
