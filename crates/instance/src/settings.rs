@@ -73,7 +73,8 @@ pub struct Settings {
     pub profile: Profile,
     /// When it is started again by itself.
     pub restart: Restart,
-    /// The signal that asks it to stop; none: the image's, else TERM.
+    /// The signal that asks it to stop; none: the image's, else what its
+    /// first process takes for that: TERM, but to systemd and busybox's init.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_signal: Option<String>,
     /// How long it has to stop, in milliseconds; none: 10,000.

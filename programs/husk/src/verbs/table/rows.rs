@@ -100,7 +100,7 @@ pub const SETTINGS: [Row; 25] = [
         None,
         "SIGNAL",
         Kind::Other,
-        "what asks it to stop (default: the image's, else TERM)",
+        "what asks it to stop (default: the image's, else what its init takes)",
     ),
     value("grace", None, "TIME", Kind::Other, "how long it has to stop: 10s (default), 500ms, 2m"),
 ];
