@@ -12,6 +12,8 @@ use crate::{Errno, Result, check};
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Namespaces(u64);
 
+crate::set::operations!(Namespaces);
+
 impl Namespaces {
     /// None: everything is shared with the parent.
     pub const NONE: Self = Self(0);
@@ -40,24 +42,6 @@ impl Namespaces {
         (Self::UTS, "uts"),
         (Self::CGROUP, "cgroup"),
     ];
-
-    /// Both sets together.
-    #[must_use]
-    pub const fn with(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
-    /// These without the others.
-    #[must_use]
-    pub const fn without(self, other: Self) -> Self {
-        Self(self.0 & !other.0)
-    }
-
-    /// Whether every kind of `other` is in this set.
-    #[must_use]
-    pub const fn contains(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
-    }
 }
 
 /// setns(2): enters `namespaces` of what `of` is a descriptor of: one namespace, or a process (pidfd), all of whose

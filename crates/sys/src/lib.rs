@@ -29,6 +29,7 @@ pub mod pages;
 pub mod peers;
 pub mod privilege;
 pub mod reap;
+mod set;
 pub mod signals;
 pub mod standard;
 pub mod start;

@@ -11,6 +11,8 @@ use crate::{Result, check};
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Attributes(u64);
 
+crate::set::operations!(Attributes);
+
 impl Attributes {
     /// Nothing.
     pub const NONE: Self = Self(0);
@@ -43,24 +45,6 @@ impl Attributes {
         (Self::NO_DIRECTORY_ATIME, "nodiratime"),
         (Self::NO_SYMLINKS, "nosymfollow"),
     ];
-
-    /// Both together.
-    #[must_use]
-    pub const fn with(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
-    /// These without the others.
-    #[must_use]
-    pub const fn without(self, other: Self) -> Self {
-        Self(self.0 & !other.0)
-    }
-
-    /// Whether all of `other` is in it.
-    #[must_use]
-    pub const fn contains(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
-    }
 
     /// The MOUNT_ATTR_* bits, as fsmount(2) takes them.
     #[must_use]

@@ -9,6 +9,8 @@ use crate::{Errno, Result, check};
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Capabilities(pub u64);
 
+crate::set::operations!(Capabilities);
+
 /// The names of capabilities(7), in the order of their numbers.
 const NAMES: [&str; 41] = [
     "CAP_CHOWN",
@@ -74,24 +76,6 @@ impl Capabilities {
     /// The names of those in the set, in the order of their numbers.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
         NAMES.into_iter().enumerate().filter(move |(number, _)| self.0 >> number & 1 == 1).map(|(_, n)| n)
-    }
-
-    /// Both sets together.
-    #[must_use]
-    pub const fn with(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
-    /// This set without the other.
-    #[must_use]
-    pub const fn without(self, other: Self) -> Self {
-        Self(self.0 & !other.0)
-    }
-
-    /// Whether all of `other` is in it.
-    #[must_use]
-    pub const fn contains(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
     }
 }
 
