@@ -19,6 +19,7 @@ mod report;
 mod rounds;
 mod stage;
 mod table;
+mod words;
 
 use std::process::ExitCode;
 

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use super::stage;
 use super::table::Table;
+use super::words::Known;
 use crate::Result;
 use crate::workspace::Workspace;
 
@@ -36,39 +37,38 @@ cargo xtask bench minit [NAME…]   as root
   --long             counts wake-ups for 10 minutes instead of one
 ";
 
-/// The parts, in the order in which they run: those that want a quiet machine first.
-const PARTS: &[&str] = &["start", "size", "idle", "zombies", "signals", "exec", "output", "live"];
-
-#[derive(Debug, PartialEq, Eq)]
-struct Request {
-    parts: Vec<String>,
-    rounds: usize,
-    idle: Duration,
-}
+const KNOWN: Known = Known {
+    bench: "bench minit",
+    help: HELP,
+    // Those that want a quiet machine first.
+    parts: &["start", "size", "idle", "zombies", "signals", "exec", "output", "live"],
+    flags: &["--long"],
+    rounds: 100,
+};
 
 /// Prepares the arena and measures there.
 pub fn run(args: &[String]) -> Result<ExitCode> {
-    if args.first().is_some_and(|word| word == "help") {
-        print!("{HELP}");
+    if KNOWN.helped(args) {
         return Ok(ExitCode::SUCCESS);
     }
-    Request::parse(args)?;
+    KNOWN.parse(args)?;
     stage::perform_minit(&Workspace::read()?, args)
 }
 
 /// Measures and prints; runs in the arena.
 pub fn measure(args: &[String]) -> Result<ExitCode> {
-    let request = Request::parse(args)?;
+    let asked = KNOWN.parse(args)?;
+    let idle = if asked.flags.is_empty() { Duration::from_secs(60) } else { idle::LONG };
     super::report::place("cargo xtask bench minit");
     let mut table = Table::default();
-    for part in PARTS.iter().filter(|part| request.wants(part)) {
-        let done = match *part {
-            "start" => start::measure(&mut table, request.rounds),
+    for part in asked.parts {
+        let done = match part {
+            "start" => start::measure(&mut table, asked.rounds),
             "size" => idle::sizes(&mut table),
-            "idle" => idle::measure(&mut table, request.idle),
+            "idle" => idle::measure(&mut table, idle),
             "zombies" => reaping::zombies(&mut table),
             "signals" => reaping::signals(&mut table),
-            "exec" => exec::measure(&mut table, request.rounds),
+            "exec" => exec::measure(&mut table, asked.rounds),
             "output" => output::measure(&mut table),
             _ => live::measure(&mut table),
         };
@@ -78,50 +78,4 @@ pub fn measure(args: &[String]) -> Result<ExitCode> {
         }
     }
     Ok(table.conclude())
-}
-
-impl Request {
-    fn parse(args: &[String]) -> Result<Request> {
-        let mut request = Request { parts: Vec::new(), rounds: 100, idle: Duration::from_secs(60) };
-        let mut words = args.iter().map(String::as_str);
-        while let Some(word) = words.next() {
-            match word {
-                "--rounds" => request.rounds = super::number_of_runs("--rounds", words.next())?,
-                "--long" => request.idle = idle::LONG,
-                part if PARTS.contains(&part) => request.parts.push(part.to_owned()),
-                _ => return Err(format!("bench minit {word}: not known; see cargo xtask bench minit help")),
-            }
-        }
-        Ok(request)
-    }
-
-    fn wants(&self, part: &str) -> bool {
-        self.parts.is_empty() || self.parts.iter().any(|wanted| wanted == part)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(line: &str) -> Result<Request> {
-        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
-        Request::parse(&words)
-    }
-
-    #[test]
-    fn no_words_ask_for_every_part() {
-        let request = parse("").unwrap();
-        assert!(PARTS.iter().all(|part| request.wants(part)));
-        let request = parse("exec --rounds 5 --long").unwrap();
-        assert!(request.wants("exec") && !request.wants("live"));
-        assert_eq!((request.rounds, request.idle), (5, idle::LONG));
-    }
-
-    #[test]
-    fn what_is_not_known_is_named_in_the_error() {
-        for (line, named) in [("exce", "bench minit exce"), ("--rounds 0", "--rounds 0")] {
-            assert!(parse(line).unwrap_err().contains(named), "{line}");
-        }
-    }
 }
