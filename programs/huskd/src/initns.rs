@@ -52,8 +52,13 @@ fn answer(daemon: &Arc<Daemon>, client: &mut Client, line: &[u8]) -> Said {
 fn perform(daemon: &Arc<Daemon>, client: &mut Client, request: Request) -> Result<Said, Refusal> {
     match request {
         Request::Ls { what } => {
-            let done = requests::perform(daemon, client, request)?;
-            Ok(Said::List(names(&done, what)))
+            let mut names = names(&requests::perform(daemon, client, request)?, what);
+            if what == What::Images {
+                names.extend(archives(daemon));
+                names.sort_unstable();
+                names.dedup();
+            }
+            Ok(Said::List(names))
         }
         Request::Run { ref name, .. } => {
             // To run what runs is to resume it, and no error.
@@ -85,6 +90,19 @@ fn import(daemon: &Daemon, client: &Client, image: &ImageName) -> Result<(), Ref
         Ok((file, true)) => images::import_file(daemon, client, file, image).map(drop),
         _ => Ok(()),
     }
+}
+
+/// The archives among the images: what can be named although it has not been used yet. The store's own records in
+/// that directory end in `.json`.
+fn archives(daemon: &Daemon) -> Vec<String> {
+    let entries = std::fs::read_dir(daemon.arguments.root.join("images"));
+    let files = entries
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()));
+    let names = files.filter_map(|entry| entry.file_name().into_string().ok());
+    names.filter(|name| !name.ends_with(".json") && ImageName::new(name.as_str()).is_ok()).collect()
 }
 
 /// The names in an answer to `ls`.

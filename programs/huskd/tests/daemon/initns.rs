@@ -61,6 +61,7 @@ fn an_archive_among_its_images_is_an_image() {
     let bed = Bed::with_initns();
     let archive = bed.directory.join("root/images/alpine.tar");
     bed.pack(&archive);
+    assert_eq!(ask(&bed, &["ls", "image"]), "alpine.tar\nbox\n");
     assert_eq!(ask(&bed, &["new", "one", "alpine.tar"]), "ok\n");
     assert_eq!(ask(&bed, &["ls", "image"]), "alpine.tar\nbox\n");
     assert_eq!(ask(&bed, &["run", "one"]), "ok\n");
