@@ -156,6 +156,9 @@ pub fn remove(
     if_running: IfRunning,
 ) -> Result<Done, Refusal> {
     let seat = daemon.seat(name)?;
+    if if_running == IfRunning::Stop {
+        run::end_unreachable(client, &seat, None)?;
+    }
     {
         let turn = seat.take()?;
         let mut orders = Orders { by: Some(client.peer()), ..Orders::default() };
