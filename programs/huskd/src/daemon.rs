@@ -1,8 +1,8 @@
 //! What the daemon has: the store, the images, the instances in memory, and who listens.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use instance::message::Refusal;
 use instance::{InstanceName, Store};
@@ -15,7 +15,7 @@ use crate::seat::Seat;
 use crate::watch::Alarms;
 
 /// The daemon. Locks are taken in this order, and none is held while something that takes long is done: an instance's
-/// turn, `layers`, the list of instances, an instance's record.
+/// turn, the layers that are kept (in `images`), the list of instances, an instance's record.
 pub struct Daemon {
     /// How it was started.
     pub arguments: Arguments,
@@ -29,9 +29,6 @@ pub struct Daemon {
     pub events: Events,
     /// What wakes it up.
     pub alarms: Alarms,
-    /// Held for reading while an instance is made of an image, for writing while layers that nobody has are removed:
-    /// the new instance's record says only at its end that it has them.
-    pub layers: RwLock<()>,
     seats: Mutex<BTreeMap<InstanceName, Arc<Seat>>>,
     console: OnceLock<console::Handle>,
     /// Some record could not be read, and nobody knows which layers it needs.
@@ -49,7 +46,6 @@ impl Daemon {
             private,
             events: Events::default(),
             alarms,
-            layers: RwLock::default(),
             seats: Mutex::default(),
             console: OnceLock::new(),
             unreadable: OnceLock::new(),
@@ -112,16 +108,18 @@ impl Daemon {
 
     /// Removes the layers that neither an image nor an instance has.
     pub fn collect(&self) {
-        let _alone = self.layers.write().unwrap_or_else(PoisonError::into_inner);
         // Whatever layers they need, they keep them.
         if self.unreadable.get().is_some() {
             return;
         }
-        let mut in_use = std::collections::BTreeSet::new();
-        for seat in self.seats() {
-            in_use.extend(seat.record().layers.iter().filter_map(|id| image::LayerId::parse(id).ok()));
-        }
-        if let Err(error) = self.images.collect(&in_use) {
+        let in_use = || {
+            let mut in_use = BTreeSet::new();
+            for seat in self.seats() {
+                in_use.extend(seat.record().layers.iter().filter_map(|id| image::LayerId::parse(id).ok()));
+            }
+            in_use
+        };
+        if let Err(error) = self.images.collect(in_use) {
             self.events.warn("layers", error);
         }
     }

@@ -88,8 +88,9 @@ fn settle(daemon: &Arc<Daemon>, seat: &Seat, silent: &mut dyn FnMut()) {
     let (found, living) = shims::find(&runtime, &mut |unreachable| {
         // Of one that is starting it is not in the record yet, and nobody else may have it.
         let address = std::fs::read_to_string(runtime.join(shims::ADDRESS)).ok();
-        let known = &mut seat.record().state.address;
-        *known = known.take().or(address);
+        if let Some(address) = address {
+            seat.record().state.address.get_or_insert(address);
+        }
         daemon.events.tell(
             "unreachable",
             name.as_str(),

@@ -1,7 +1,7 @@
 //! What makes, changes and removes instances.
 
 use std::path::Path;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use instance::message::{Files, IfRunning, Reason, Refusal};
 use instance::state::{Command, State};
@@ -30,15 +30,16 @@ pub struct Of {
 /// Makes an instance.
 ///
 /// # Errors
-/// There is one of that name; there is no such image; what is wrong with a setting.
-pub fn new(daemon: &Arc<Daemon>, by: Peer, name: &InstanceName, of: &Of) -> Result<Done, Refusal> {
+/// There is one of that name; there is no such image; what is wrong with a setting; the client has gone while its files
+/// were copied.
+pub fn new(daemon: &Arc<Daemon>, client: &Client, name: &InstanceName, of: &Of) -> Result<Done, Refusal> {
     check(&of.settings)?;
     if daemon.seat(name).is_ok() {
         return Err(crate::refusal::exists(name));
     }
-    // Held until the record says which layers it has.
-    let _together = daemon.layers.read().unwrap_or_else(PoisonError::into_inner);
     let image = images::find(daemon, &of.image)?;
+    // Kept until there is an instance that says which layers it has. Nobody waits for that.
+    let kept = daemon.images.keep(&image).map_err(|error| images::refusal(&error))?;
     let record = Record {
         version: VERSION,
         image: of.image.clone(),
@@ -53,11 +54,12 @@ pub fn new(daemon: &Arc<Daemon>, by: Peer, name: &InstanceName, of: &Of) -> Resu
     };
     let made = daemon.store.create(name, &record, |directory| match of.files {
         Files::Overlay => ["upper", "work"].iter().try_for_each(|part| make_directory(&directory.join(part))),
-        Files::Copy => images::copy(daemon, &record, &directory.join("rootfs")),
+        Files::Copy => images::copy(daemon, client, &image, &directory.join("rootfs")),
     });
     made.map_err(|error| not_kept(name, &error))?;
     daemon.add(Seat::new(name.clone(), record))?;
-    daemon.events.tell("created", name.as_str(), Some(by), &[("image", of.image.as_str().into())]);
+    drop(kept);
+    daemon.events.tell("created", name.as_str(), Some(client.peer()), &[("image", of.image.as_str().into())]);
     Ok(Done::silent())
 }
 

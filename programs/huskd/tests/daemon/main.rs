@@ -1,6 +1,7 @@
 //! The daemon over its socket, with real shims: needs root.
 
 mod bed;
+mod beside;
 mod client;
 mod crashes;
 mod events;
