@@ -25,7 +25,7 @@ pub fn recover(daemon: &Arc<Daemon>) -> Result<(), Refusal> {
     for (name, record) in records {
         match record {
             Ok(record) => {
-                daemon.add(Seat::found(name, record))?;
+                daemon.find(name, record);
             }
             // It is left as it is, and its name with it; only a person can say what to do about it.
             Err(error) => {

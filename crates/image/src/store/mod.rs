@@ -21,7 +21,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sys::Errno;
 use sys::fd::{AsFd, BorrowedFd, OwnedFd};
-use sys::fs::{self, AtFlags, Dir, Mode, OFlags};
+use sys::fs::{self, Dir, Mode, OFlags};
 
 use crate::error::{Error, Result};
 use crate::name::{LayerId, Name};
@@ -126,14 +126,18 @@ impl Store {
     /// Removes an image; its layers stay until [`collect`](Self::collect).
     ///
     /// # Errors
-    /// There is none.
+    /// There is none; those of rename(2) and fsync(2). It is there then.
     pub fn remove_image(&self, name: &Name) -> Result<()> {
+        let (staging, file) = (Staging::new(self)?, records::file(name));
         let _lock = self.lock();
-        match fs::unlinkat(&self.images, records::file(name), AtFlags::empty()) {
+        match fs::renameat(&self.images, file.as_str(), staging.fd(), "image.json") {
             Err(Errno::NOENT) => return Err(Error::Missing(name.clone())),
             other => other.map_err(Error::system("remove", format!("image {name}")))?,
         }
-        fs::fsync(&self.images).map_err(Error::system("sync", "images"))
+        fs::fsync(&self.images).map_err(|errno| {
+            let _ = fs::renameat(staging.fd(), "image.json", &self.images, file.as_str());
+            Error::system("sync", "images")(errno)
+        })
     }
 
     /// Removes the layers that no image has, nor any of those that instances use. Says how many bytes of files

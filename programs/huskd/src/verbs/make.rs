@@ -13,7 +13,6 @@ use crate::daemon::{Daemon, now_ms};
 use crate::effects::{Orders, perform};
 use crate::private::ports;
 use crate::refusal::{not_kept, refuse};
-use crate::seat::Seat;
 use crate::verbs::{images, run};
 
 /// What a new instance is made of.
@@ -34,9 +33,7 @@ pub struct Of {
 /// were copied.
 pub fn new(daemon: &Arc<Daemon>, client: &Client, name: &InstanceName, of: &Of) -> Result<Done, Refusal> {
     check(&of.settings)?;
-    if daemon.seat(name).is_ok() {
-        return Err(crate::refusal::exists(name));
-    }
+    let claim = daemon.claim(name)?;
     let image = images::find(daemon, &of.image)?;
     // Kept until there is an instance that says which layers it has. Nobody waits for that.
     let kept = daemon.images.keep(&image).map_err(|error| images::refusal(&error))?;
@@ -57,7 +54,7 @@ pub fn new(daemon: &Arc<Daemon>, client: &Client, name: &InstanceName, of: &Of) 
         Files::Copy => images::copy(daemon, client, &image, &directory.join("rootfs")),
     });
     made.map_err(|error| not_kept(name, &error))?;
-    daemon.add(Seat::new(name.clone(), record))?;
+    claim.add(record);
     drop(kept);
     daemon.events.tell("created", name.as_str(), Some(client.peer()), &[("image", of.image.as_str().into())]);
     Ok(Done::silent())

@@ -63,6 +63,21 @@ fn two_daemons_do_not_have_one_root() {
 }
 
 #[test]
+fn a_lock_that_a_child_of_a_killed_daemon_has_for_a_moment_is_waited_for() {
+    let mut bed = Bed::new();
+    bed.end();
+    let lock = bed.directory.join("root/lock");
+    let flock = || std::process::Command::new("flock");
+    let mut child = flock().arg(&lock).args(["sleep", "0.5"]).spawn().unwrap();
+    let until = Instant::now() + PATIENCE;
+    while flock().arg("-n").arg(&lock).arg("true").status().unwrap().success() {
+        assert!(Instant::now() < until, "nobody has the lock");
+    }
+    bed.start();
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
 fn a_record_that_is_damaged_is_left_alone_and_said() {
     let mut bed = Bed::new();
     bed.make("web", &["/sbin/init"]);
