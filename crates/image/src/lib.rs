@@ -46,7 +46,7 @@ pub use part::{Part, export_part, import_part, is_missing};
 pub use progress::{Go, Phase, Progress, Step};
 pub use remove::remove_tree;
 pub use source::Source;
-pub use store::{Image, Store};
+pub use store::{Image, Pins, Store};
 pub use unpack::Devices;
 pub use warnings::Warnings;
 

@@ -233,7 +233,8 @@ pub struct Event {
     /// When, in nanoseconds since 1970.
     pub time_ns: u64,
     /// What, as `created`, `started`, `stopping`, `exited`, `stopped` (between two restarts), `paused`, `resumed`,
-    /// `removed`, `renamed`, `changed`, `committed`, `imported`, `shim_lost`, `restarting`, `gave_up`, `warning`.
+    /// `removed`, `renamed`, `changed`, `committed`, `imported`, `shim_lost`, `restarting`, `gave_up`, `unreachable`,
+    /// `reachable`, `warning`.
     pub event: String,
     /// The instance or the image.
     pub name: String,
@@ -288,8 +289,11 @@ pub struct Summary {
     pub name: InstanceName,
     /// The image that it was made from.
     pub image: ImageName,
-    /// `created`, `running`, `paused`, `stopping`, `exited`, `restarting`.
+    /// `created`, `running`, `paused`, `stopping`, `exited`, `restarting`; `unreachable` where its shim does not answer.
     pub state: String,
+    /// Why it cannot be reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// Its first process, while there is one.
     pub pid: Option<i32>,
     /// How the last run ended.

@@ -67,6 +67,7 @@ impl Record {
             name: name.clone(),
             image: self.image.clone(),
             state: String::from(state.word()),
+            reason: None,
             pid: state.alive().map(|(_, pid)| pid),
             code: match &state.phase {
                 Phase::Exited { exit } | Phase::Restarting { exit, .. } => Some(exit.code),

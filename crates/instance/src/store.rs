@@ -7,6 +7,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use sys::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with};
@@ -20,6 +21,9 @@ use crate::state::State;
 const RECORD: &str = "instance.json";
 /// The name of a newer state, which need not have got to the disk.
 const STATE: &str = "state.json";
+
+/// How long a lock is waited for.
+const MOMENT: Duration = Duration::from_secs(2);
 
 /// A state that is newer than the record's, if it was written more often.
 #[derive(Serialize, Deserialize)]
@@ -78,7 +82,7 @@ impl Store {
     /// Opens a root, or makes it, and takes its lock. Nothing is half-made then.
     ///
     /// # Errors
-    /// `WouldBlock` where another daemon has it; else what cannot be made or removed.
+    /// `WouldBlock` where another daemon has it, and has for 2 seconds; else what cannot be made or removed.
     pub fn open(root: &Path, remove: Remove) -> Result<Self, StoreError> {
         // The whole way, readable for all as /var/lib is; the root itself is nobody else's.
         if let Some(above) = root.parent() {
@@ -88,7 +92,7 @@ impl Store {
         let path = root.join("lock");
         let lock = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
         let lock = lock.map_err(|error| StoreError::new("open", &path, &error))?;
-        flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|errno| {
+        take(&lock).map_err(|errno| {
             let error = io::Error::from(errno);
             match errno {
                 sys::Errno::WOULDBLOCK => StoreError {
@@ -195,15 +199,14 @@ impl Store {
     pub fn save(&self, name: &InstanceName, record: &Record) -> Result<(), StoreError> {
         let directory = self.directory(name);
         let new = self.scratch("record", name);
-        let written = write_new(&new, record).and_then(|()| {
-            let path = directory.join(RECORD);
-            fs::rename(&new, &path).map_err(|error| StoreError::new("rename", &path, &error))
+        let path = directory.join(RECORD);
+        let saved = write_new(&new, record).and_then(|()| {
+            exchange(&new, &path)?;
+            sync(&directory).inspect_err(|_| undo(exchange(&new, &path)))
         });
-        if written.is_err() {
-            // It may be a full disk: what is half-written goes at once.
-            let _ = fs::remove_file(&new);
-        }
-        written.and_then(|()| sync(&directory))
+        // The old one, or where that is in its place, one that may be half-written: the disk may be full.
+        let _ = fs::remove_file(&new);
+        saved
     }
 
     /// Notes a state, for the next daemon, but not for the next start of the machine: nothing waits for the disk. The
@@ -254,13 +257,14 @@ impl Store {
         let to = self.directory(name);
         renameat_with(CWD, from, CWD, &to, RenameFlags::NOREPLACE)
             .map_err(|errno| StoreError::new("rename", &to, &io::Error::from(errno)))?;
-        sync(&self.root.join("instances"))
+        // Who is told that there is none must not find it, nor the next daemon.
+        sync(&self.root.join("instances")).inspect_err(|_| undo(fs::rename(&to, from)))
     }
 
     /// Gives an instance another name.
     ///
     /// # Errors
-    /// `AlreadyExists` where there is one of that name.
+    /// `AlreadyExists` where there is one of that name; what cannot be written. It has its old name then.
     pub fn rename(&self, name: &InstanceName, to: &InstanceName) -> Result<(), StoreError> {
         self.publish(&self.directory(name), to)
     }
@@ -275,9 +279,33 @@ impl Store {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             renamed => renamed.map_err(|error| StoreError::new("rename", &from, &error))?,
         }
-        sync(&self.root.join("instances"))?;
-        self.remove_tree(&to)
+        let synced = sync(&self.root.join("instances"));
+        // It is in nobody's way, but gone for good only if a power cut cannot bring it back.
+        self.remove_tree(&to).and(synced)
     }
+}
+
+/// Takes a lock. Of a daemon that was killed, a child on its way to its program has it for another moment: until it has
+/// closed what is not its own.
+fn take(lock: &File) -> sys::Result<()> {
+    let until = Instant::now() + MOMENT;
+    loop {
+        match flock(lock, FlockOperation::NonBlockingLockExclusive) {
+            Err(sys::Errno::WOULDBLOCK) if Instant::now() < until => std::thread::sleep(MOMENT / 200),
+            taken => return taken,
+        }
+    }
+}
+
+/// Two files change places, whatever becomes of who does it.
+fn exchange(one: &Path, other: &Path) -> Result<(), StoreError> {
+    renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)
+        .map_err(|errno| StoreError::new("rename", other, &io::Error::from(errno)))
+}
+
+/// What is undone because of an error is undone as far as it can be: the error has been said.
+fn undo<E>(undone: Result<(), E>) {
+    drop(undone);
 }
 
 fn make_directory(path: &Path) -> Result<(), StoreError> {

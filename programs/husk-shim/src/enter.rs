@@ -1,5 +1,6 @@
 //! Commands that enter the container.
 
+use std::cell::Cell;
 use std::ffi::{CStr, CString, OsStr};
 use std::os::unix::ffi::OsStrExt as _;
 
@@ -25,6 +26,11 @@ use crate::prepared::{Prepared, USUAL_SCORE};
 /// Milliseconds that a command has to become its program. Meanwhile nothing else is done for the container; one whose
 /// file systems hang is looked after all the same.
 const PATIENCE: u32 = 5_000;
+/// How many it has while the last that hung is not longer ago than [`MEMORY`]: where starts hang one after another, all else
+/// that clients and the container's output wait for must go on.
+const SHORT_PATIENCE: u32 = 250;
+/// In nanoseconds.
+const MEMORY: u64 = 60_000_000_000;
 
 /// A container that runs, and how it was made: what enters it is to be no less confined.
 pub struct Container {
@@ -39,6 +45,8 @@ pub struct Container {
     keyring: Keyring,
     /// Namespaces that it was given.
     joined: Namespaces,
+    /// When a start has hung last, by CLOCK_MONOTONIC.
+    hung: Cell<Option<u64>>,
 }
 
 impl Container {
@@ -60,6 +68,7 @@ impl Container {
             privilege: prepared.privilege(),
             keyring: filter::keyring(&prepared.options),
             joined: prepared.joined(),
+            hung: Cell::new(None),
         })
     }
 
@@ -90,6 +99,12 @@ impl Container {
             sys::Errno::SRCH => String::from("the container has ended"),
             errno => format!("signal {}: {}", signal.get(), describe(errno)),
         })
+    }
+
+    /// How long a command's start is waited for, in milliseconds.
+    fn patience(&self) -> u32 {
+        let is_recent = |hung: u64| sys::clock::monotonic().saturating_sub(hung) < MEMORY;
+        if self.hung.get().is_some_and(is_recent) { SHORT_PATIENCE } else { PATIENCE }
     }
 
     /// Starts a command in it.
@@ -123,7 +138,7 @@ impl Container {
             others: Others::Keep,
             memory: Memory::Copied,
         };
-        match spawn::start_within(&launch, &mut starter, PATIENCE) {
+        match spawn::start_within(&launch, &mut starter, self.patience()) {
             Ok(child) => match (starter.terminal, &exec.pty) {
                 (Some(master), Some(size)) => Started::on_terminal(child, master, size),
                 _ => Ok(child.into()),
@@ -131,6 +146,7 @@ impl Container {
             Err(Late::Stopped(Stopped::Plan(error))) => Err(not_started(error.into())),
             Err(Late::Stopped(Stopped::Caller(failure))) => Err(not_started(failure)),
             Err(Late::Hangs(child, error)) => {
+                self.hung.set(Some(sys::clock::monotonic()));
                 start.give_up(child);
                 Err(not_started(error.into()))
             }

@@ -1,21 +1,20 @@
 //! What the daemon has: the store, the images, the instances in memory, and who listens.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use instance::message::Refusal;
-use instance::{InstanceName, Store};
+use instance::message::{Reason, Refusal};
+use instance::{InstanceName, Record, Store};
 
 use crate::arguments::Arguments;
 use crate::events::Events;
 use crate::private::Private;
-use crate::refusal::{exists, no_instance};
+use crate::refusal::{exists, no_instance, refuse};
 use crate::seat::Seat;
 use crate::watch::Alarms;
 
 /// The daemon. Locks are taken in this order, and none is held while something that takes long is done: an instance's
-/// turn, `layers`, the list of instances, an instance's record.
+/// turn, the layers that are kept (in `images`), the list of instances, an instance's record.
 pub struct Daemon {
     /// How it was started.
     pub arguments: Arguments,
@@ -29,13 +28,46 @@ pub struct Daemon {
     pub events: Events,
     /// What wakes it up.
     pub alarms: Alarms,
-    /// Held for reading while an instance is made of an image, for writing while layers that nobody has are removed:
-    /// the new instance's record says only at its end that it has them.
-    pub layers: RwLock<()>,
-    seats: Mutex<BTreeMap<InstanceName, Arc<Seat>>>,
+    names: Mutex<Names>,
     console: OnceLock<console::Handle>,
     /// Some record could not be read, and nobody knows which layers it needs.
     pub unreadable: OnceLock<()>,
+}
+
+/// Who has which name.
+#[derive(Default)]
+struct Names {
+    seats: BTreeMap<InstanceName, Arc<Seat>>,
+    /// Names that somebody is about to give: nobody else gets them meanwhile, and there is no instance of theirs yet.
+    claimed: BTreeSet<InstanceName>,
+}
+
+/// A name that is about to be an instance's. It is free again where nothing comes of it.
+pub struct Claim<'d> {
+    daemon: &'d Daemon,
+    name: InstanceName,
+}
+
+impl Claim<'_> {
+    /// There is an instance of this name from here on.
+    pub fn add(self, record: Record) {
+        let seat = Arc::new(Seat::new(self.name.clone(), record));
+        self.daemon.locked().seats.insert(self.name.clone(), seat);
+    }
+
+    /// An instance has this name from here on, and no more the one that it had: nobody sees it under both or neither.
+    pub fn rename(self, seat: &Seat) {
+        let renamed = Arc::new(Seat::new(self.name.clone(), seat.record().clone()));
+        let mut names = self.daemon.locked();
+        names.seats.remove(seat.name());
+        names.seats.insert(self.name.clone(), renamed);
+    }
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        self.daemon.locked().claimed.remove(&self.name);
+    }
 }
 
 impl Daemon {
@@ -49,15 +81,14 @@ impl Daemon {
             private,
             events: Events::default(),
             alarms,
-            layers: RwLock::default(),
-            seats: Mutex::default(),
+            names: Mutex::default(),
             console: OnceLock::new(),
             unreadable: OnceLock::new(),
         }
     }
 
-    fn locked(&self) -> MutexGuard<'_, BTreeMap<InstanceName, Arc<Seat>>> {
-        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+    fn locked(&self) -> MutexGuard<'_, Names> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// An instance.
@@ -65,28 +96,41 @@ impl Daemon {
     /// # Errors
     /// There is none of this name.
     pub fn seat(&self, name: &InstanceName) -> Result<Arc<Seat>, Refusal> {
-        self.locked().get(name).cloned().ok_or_else(|| no_instance(name))
+        self.locked().seats.get(name).cloned().ok_or_else(|| no_instance(name))
     }
 
     /// All of them, by name.
     pub fn seats(&self) -> Vec<Arc<Seat>> {
-        self.locked().values().cloned().collect()
+        self.locked().seats.values().cloned().collect()
     }
 
-    /// Has an instance from here on.
+    /// Has an instance that the last daemon has left.
+    pub fn find(&self, name: InstanceName, record: Record) {
+        let seat = Arc::new(Seat::found(name.clone(), record));
+        self.locked().seats.insert(name, seat);
+    }
+
+    /// Takes a name before anything is made that is to have it.
     ///
     /// # Errors
-    /// There is one of this name.
-    pub fn add(&self, seat: Seat) -> Result<Arc<Seat>, Refusal> {
-        match self.locked().entry(seat.name().clone()) {
-            Entry::Occupied(_) => Err(exists(seat.name())),
-            Entry::Vacant(free) => Ok(free.insert(Arc::new(seat)).clone()),
+    /// There is an instance of this name, or somebody else is about to make one.
+    pub fn claim(&self, name: &InstanceName) -> Result<Claim<'_>, Refusal> {
+        let mut names = self.locked();
+        if names.seats.contains_key(name) {
+            return Err(exists(name));
         }
+        if !names.claimed.insert(name.clone()) {
+            return Err(refuse(
+                Reason::Busy,
+                format!("instance {name}: somebody is about to give it this name"),
+            ));
+        }
+        Ok(Claim { daemon: self, name: name.clone() })
     }
 
     /// Has an instance no more.
     pub fn forget(&self, seat: &Seat) {
-        let mut seats = self.locked();
+        let seats = &mut self.locked().seats;
         if seats.get(seat.name()).is_some_and(|found| std::ptr::eq(&raw const **found, seat)) {
             seats.remove(seat.name());
         }
@@ -112,16 +156,18 @@ impl Daemon {
 
     /// Removes the layers that neither an image nor an instance has.
     pub fn collect(&self) {
-        let _alone = self.layers.write().unwrap_or_else(PoisonError::into_inner);
         // Whatever layers they need, they keep them.
         if self.unreadable.get().is_some() {
             return;
         }
-        let mut in_use = std::collections::BTreeSet::new();
-        for seat in self.seats() {
-            in_use.extend(seat.record().layers.iter().filter_map(|id| image::LayerId::parse(id).ok()));
-        }
-        if let Err(error) = self.images.collect(&in_use) {
+        let in_use = || {
+            let mut in_use = BTreeSet::new();
+            for seat in self.seats() {
+                in_use.extend(seat.record().layers.iter().filter_map(|id| image::LayerId::parse(id).ok()));
+            }
+            in_use
+        };
+        if let Err(error) = self.images.collect(in_use) {
             self.events.warn("layers", error);
         }
     }

@@ -12,7 +12,7 @@ use crate::client::Peer;
 use crate::daemon::{Daemon, now_ms};
 use crate::launch::{self, Wanted};
 use crate::refusal::{failed_io, not_kept, refuse};
-use crate::seat::{Holder, Seat};
+use crate::seat::Holder;
 use crate::shims;
 
 /// What a command is performed with.
@@ -208,16 +208,9 @@ impl Performance<'_> {
     fn rename(&self, to: Option<&InstanceName>) -> Result<(), Refusal> {
         let seat = self.holder.seat();
         let Some(to) = to else { return Ok(()) };
-        // The name is taken in memory before it is on disk, so that nobody else gets it meanwhile.
-        let record = seat.record().clone();
-        let renamed = self.daemon.add(Seat::new(to.clone(), record))?;
-        let turn = renamed.take()?;
-        if let Err(error) = self.daemon.store.rename(seat.name(), to) {
-            self.daemon.forget(&renamed);
-            turn.is_gone();
-            return Err(not_kept(to, &error));
-        }
-        self.daemon.forget(seat);
+        let claim = self.daemon.claim(to)?;
+        self.daemon.store.rename(seat.name(), to).map_err(|error| not_kept(to, &error))?;
+        claim.rename(seat);
         self.holder.is_gone();
         Ok(())
     }

@@ -17,7 +17,7 @@ use sys::fs::{CWD, FileType, Mode, mknodat};
 use crate::daemon::Daemon;
 use crate::private::Lease;
 use crate::refusal::{failed, failed_io, refuse};
-use crate::shims::{ADDRESS, ANSWER, Living, START_MS, kill_held, of_child};
+use crate::shims::{self, ADDRESS, ANSWER, Living, START_MS, kill_held, of_child};
 
 /// What is asked for this once.
 #[derive(Clone, Debug, Default)]
@@ -212,7 +212,8 @@ fn hand_over(daemon: &Daemon, task: &Task, lease: Option<&Lease<'_>>) -> Result<
         Refusal { hint, ..refuse(Reason::Failed, failure.to_string()) }
     })?;
     drop(to);
-    let refusal = match read_answer(&mut answers) {
+    let noted = shims::note_starting(&task.runtime, &child);
+    let refusal = match noted.and_then(|()| read_answer(&mut answers)) {
         Ok(Answer::Ready { pid }) => {
             let living =
                 of_child(child).ok_or_else(|| refuse(Reason::Failed, "/proc: a child is not in it"))?;

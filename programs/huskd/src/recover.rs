@@ -1,6 +1,7 @@
 //! What a daemon does first: it finds what the last one has left, running or not.
 
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 use instance::InstanceName;
 use instance::message::Refusal;
@@ -24,7 +25,7 @@ pub fn recover(daemon: &Arc<Daemon>) -> Result<(), Refusal> {
     for (name, record) in records {
         match record {
             Ok(record) => {
-                daemon.add(Seat::new(name, record))?;
+                daemon.find(name, record);
             }
             // It is left as it is, and its name with it; only a person can say what to do about it.
             Err(error) => {
@@ -45,10 +46,9 @@ pub fn recover(daemon: &Arc<Daemon>) -> Result<(), Refusal> {
     };
     let private = seats.iter().filter(is_private).map(|seat| seat.name().clone());
     daemon.private.expect(private.chain(unreadable.iter().cloned()));
-    for seat in &seats {
-        settle(daemon, seat);
-    }
-    let is_alive = |seat: &&Arc<Seat>| seat.record().state.alive().is_some();
+    settle_all(daemon, &seats);
+    // One that nothing is known of may have what it had.
+    let is_alive = |seat: &&Arc<Seat>| seat.is_recovering() || seat.record().state.alive().is_some();
     let alive = seats.iter().filter(is_private).filter(is_alive).map(|seat| seat.name().clone());
     let alive = alive.chain(unreadable).collect();
     // A machine that never had one may lack what it takes to look.
@@ -61,18 +61,110 @@ pub fn recover(daemon: &Arc<Daemon>) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn settle(daemon: &Arc<Daemon>, seat: &Seat) {
+/// Settles all of them side by side, and returns when all are settled but those that hang: whoever wants something of one
+/// of these is told so, and it is settled when it goes on.
+fn settle_all(daemon: &Arc<Daemon>, seats: &[Arc<Seat>]) {
+    let room = Arc::new(Room::default());
+    for seat in seats {
+        if !daemon.runtime(seat.name()).exists() {
+            // Nobody has to be asked.
+            settle(daemon, seat, &mut || {});
+            continue;
+        }
+        let mut place = room.enter();
+        let (its, seat_of_it) = (daemon.clone(), seat.clone());
+        let thread = std::thread::Builder::new().name("recovery".into());
+        if thread.spawn(move || settle(&its, &seat_of_it, &mut || place.leave())).is_err() {
+            settle(daemon, seat, &mut || {});
+        }
+    }
+    room.await_rest();
+}
+
+fn settle(daemon: &Arc<Daemon>, seat: &Seat, silent: &mut dyn FnMut()) {
     let name = seat.name();
-    let Some(turn) = seat.take_at_last() else { return };
-    let (found, living) = shims::find(&daemon.runtime(name));
+    let turn = seat.first_turn();
+    let runtime = daemon.runtime(name);
+    let (found, living) = shims::find(&runtime, &mut |unreachable| {
+        // Of one that is starting it is not in the record yet, and nobody else may have it.
+        let address = std::fs::read_to_string(runtime.join(shims::ADDRESS)).ok();
+        if let Some(address) = address {
+            seat.record().state.address.get_or_insert(address);
+        }
+        daemon.events.tell(
+            "unreachable",
+            name.as_str(),
+            None,
+            &[("reason", unreachable.why.as_str().into())],
+        );
+        turn.is_unreachable(unreachable);
+        silent();
+    });
     if let Err(refusal) = perform(daemon, &turn, &Command::Recover(found), &mut Orders::default()) {
         daemon.events.warn(name.as_str(), refusal.data);
     }
     if let Some(living) = living {
+        if seat.unreachable().is_some() {
+            daemon.events.tell("reachable", name.as_str(), None, &[]);
+        }
         journal::write(format!("{name}: runs on, its shim is {}", living.shim.pid));
         if let Err(errno) = daemon.alarms.watch(name, living.shim, living.pidfd) {
             daemon.events.warn(name.as_str(), sys::strerror::describe(errno));
         }
+    }
+}
+
+/// How many are settled at once: each has a thread.
+const AT_ONCE: usize = 64;
+/// How long those that are being settled may come to nothing before they are left to themselves.
+const STANDSTILL: Duration = Duration::from_millis(shims::MOMENT_MS + 1_000);
+
+/// Who is being settled, and does not hang.
+#[derive(Default)]
+struct Room {
+    count: Mutex<usize>,
+    changed: Condvar,
+}
+
+/// The place of one of them.
+struct Place(Option<Arc<Room>>);
+
+impl Room {
+    /// Waits for a place. Where nobody leaves for too long there is one more.
+    fn enter(self: &Arc<Self>) -> Place {
+        let count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.changed.wait_timeout_while(count, STANDSTILL, |count| *count >= AT_ONCE);
+        *waited.unwrap_or_else(PoisonError::into_inner).0 += 1;
+        Place(Some(self.clone()))
+    }
+
+    /// Waits until all have left, or nobody has for too long.
+    fn await_rest(&self) {
+        let mut count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
+        while *count > 0 {
+            let before = *count;
+            let waited = self.changed.wait_timeout_while(count, STANDSTILL, |count| *count == before);
+            let (now, outcome) = waited.unwrap_or_else(PoisonError::into_inner);
+            if outcome.timed_out() {
+                return;
+            }
+            count = now;
+        }
+    }
+}
+
+impl Place {
+    fn leave(&mut self) {
+        if let Some(room) = self.0.take() {
+            *room.count.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+            room.changed.notify_all();
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.leave();
     }
 }
 
@@ -90,10 +182,7 @@ fn remove_strays(daemon: &Daemon, unreadable: &[InstanceName]) -> Result<(), Ref
         if daemon.seat(&name).is_ok() || unreadable.contains(&name) {
             continue;
         }
-        let (_, living) = shims::find(&entry.path());
-        if let Some(living) = living {
-            shims::kill_held(&living.pidfd);
-        }
+        shims::end(&entry.path());
         journal::write(format!("{name}: removed, its files are gone"));
         sweep(daemon, &name, &State::new(0), instance::Network::None)?;
     }

@@ -17,7 +17,7 @@ pub fn perform(daemon: &Arc<Daemon>, client: &mut Client, request: Request) -> R
     match request {
         Request::Ping => Ok(look::ping(daemon)),
         Request::New { name, image, files, settings } => {
-            make::new(daemon, by, &name, &make::Of { image, files, settings: *settings })
+            make::new(daemon, client, &name, &make::Of { image, files, settings: *settings })
         }
         Request::Run { name, command, others, terminal, stdin } => {
             let wanted = crate::launch::Wanted { command, terminal, stdin };

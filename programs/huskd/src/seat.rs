@@ -4,6 +4,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use instance::message::{Reason, Refusal};
+use instance::state::Shim;
 use instance::{InstanceName, Record};
 
 use crate::refusal::{no_instance, refuse};
@@ -11,6 +12,8 @@ use crate::wake::Waiters;
 
 /// How long the end of something that takes long is waited for.
 const MOMENT: Duration = Duration::from_secs(1);
+/// What is under way where a daemon has not yet found out what the last one has left of an instance.
+const RECOVERY: &str = "its recovery";
 
 /// An instance.
 #[derive(Debug)]
@@ -30,6 +33,17 @@ struct Turn {
     long: Option<&'static str>,
     /// It is not there any more: removed, or under another name.
     is_gone: bool,
+    /// Its shim does not answer who has the turn.
+    unreachable: Option<Unreachable>,
+}
+
+/// An instance that nothing is known of, since its shim is there and says nothing.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Unreachable {
+    /// Why, in words.
+    pub why: String,
+    /// The shim, where it is known.
+    pub shim: Option<Shim>,
 }
 
 /// The right to change an instance, as long as it is held.
@@ -41,6 +55,28 @@ impl Seat {
     pub fn new(name: InstanceName, record: Record) -> Self {
         let (turn, free) = (Mutex::default(), Condvar::new());
         Self { name, record: Mutex::new(record), turn, free, waiters: Waiters::default() }
+    }
+
+    /// One that the last daemon has left, which nobody has looked at yet: its turn is taken, by who calls
+    /// [`Seat::first_turn`].
+    pub fn found(name: InstanceName, record: Record) -> Self {
+        let turn = Turn { is_taken: true, long: Some(RECOVERY), ..Turn::default() };
+        Self { turn: Mutex::new(turn), ..Self::new(name, record) }
+    }
+
+    /// The turn that an instance was found with; it is there once.
+    pub const fn first_turn(&self) -> Holder<'_> {
+        Holder(self)
+    }
+
+    /// Whether nobody has looked yet at what the last daemon has left of it, or has come to an end with that.
+    pub fn is_recovering(&self) -> bool {
+        self.turn().long == Some(RECOVERY)
+    }
+
+    /// Why it cannot be reached, if it cannot.
+    pub fn unreachable(&self) -> Option<Unreachable> {
+        self.turn().unreachable.clone()
     }
 
     /// Its name.
@@ -74,8 +110,13 @@ impl Seat {
                     turn = waited.unwrap_or_else(PoisonError::into_inner).0;
                 }
                 (false, Some(work), _) => {
-                    let text = format!("instance {}: {work} is under way", self.name);
-                    return Err(refuse(Reason::Busy, text));
+                    return Err(match &turn.unreachable {
+                        Some(unreachable) => unreachable.refusal(&self.name),
+                        None => {
+                            let text = format!("instance {}: {work} is under way", self.name);
+                            refuse(Reason::Busy, text)
+                        }
+                    });
                 }
                 (false, None, true) => {
                     turn = self.free.wait(turn).unwrap_or_else(PoisonError::into_inner);
@@ -114,6 +155,13 @@ impl Holder<'_> {
         self.0.free.notify_all();
     }
 
+    /// Its shim does not answer, and is waited for: who waits for the turn is told so.
+    pub fn is_unreachable(&self, unreachable: Unreachable) {
+        self.0.turn().unreachable = Some(unreachable);
+        self.0.free.notify_all();
+        self.0.waiters.wake();
+    }
+
     /// The instance is not there any more.
     pub fn is_gone(&self) {
         self.0.turn().is_gone = true;
@@ -127,11 +175,23 @@ impl Holder<'_> {
     }
 }
 
+impl Unreachable {
+    /// What who wants something of the instance is told.
+    pub fn refusal(&self, name: &InstanceName) -> Refusal {
+        let hint = format!("husk stop {name} kills the shim, and what runs in the instance with it");
+        Refusal { hint: Some(hint), ..refuse(Reason::State, format!("instance {name}: {}", self.why)) }
+    }
+}
+
 impl Drop for Holder<'_> {
     fn drop(&mut self) {
         let mut turn = self.0.turn();
         (turn.is_taken, turn.long) = (false, None);
+        let was_unreachable = turn.unreachable.take().is_some();
         drop(turn);
         self.0.free.notify_all();
+        if was_unreachable {
+            self.0.waiters.wake();
+        }
     }
 }

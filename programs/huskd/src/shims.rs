@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-use husk_client::{Address, Client, Mode};
+use husk_client::{Address, Client, Error, Mode};
 use instance::message::{Reason, Refusal};
 use instance::state::{Exit, Found, Freezer, Shim};
 use sys::clone::Child;
@@ -16,6 +16,7 @@ use sys::net::sockopt::socket_peercred;
 use sys::process::{Pid, Signal, pidfd_send_signal};
 
 use crate::refusal::{failed_io, refuse};
+use crate::seat::Unreachable;
 
 /// The socket in an instance's runtime directory.
 const SOCKET: &str = "shim.sock";
@@ -26,10 +27,14 @@ const EXIT: &str = "exit.json";
 pub const ANSWER: &str = "answer";
 /// Its address in the private network, noted before it starts: the next daemon must not give it to another.
 pub const ADDRESS: &str = "address";
+/// The shim itself, noted when it has been started: before it listens nobody else can tell which it is.
+const STARTING: &str = "starting";
 /// The longest end that is read.
 const LONGEST: u64 = 64 * 1024;
 /// How long a shim may take for an answer, in milliseconds.
 const PATIENCE_MS: u64 = 10_000;
+/// How long a shim that a daemon finds may take for an answer before the daemon goes on without it, in milliseconds.
+pub const MOMENT_MS: u64 = 2_000;
 /// How long a start that is under way may take, in milliseconds.
 pub const START_MS: u64 = 30_000;
 
@@ -68,7 +73,7 @@ pub fn set_freezer(runtime: &Path, to: Freezer) -> Result<(), Refusal> {
         Freezer::Thawed => client.thaw(None),
     };
     done.map_err(|error| match error {
-        husk_client::Error::Refused { text, .. } => refuse(Reason::Unsupported, text),
+        Error::Refused { text, .. } => refuse(Reason::Unsupported, text),
         other => refuse(Reason::Failed, other.to_string()),
     })
 }
@@ -83,44 +88,79 @@ pub fn ask_to_stop(runtime: &Path, grace_ms: u64) -> Result<(), Refusal> {
 }
 
 /// What there is of an instance's shim: what the runtime directory says, and who listens in it. A start that is under
-/// way is waited for.
-pub fn find(runtime: &Path) -> (Found, Option<Living>) {
-    await_start(runtime);
-    if let Some((found, living)) = living(runtime) {
+/// way is waited for, and so is a shim that does not answer: it may be stopped, or wait for a disk. `silent` is told which
+/// that is, once, when it has had a moment.
+pub fn find(runtime: &Path, silent: &mut dyn FnMut(Unreachable)) -> (Found, Option<Living>) {
+    await_start(runtime, silent);
+    if let Some((found, living)) = living(runtime, silent) {
         return (found, Some(living));
     }
     (read_exit(runtime).map_or(Found::Nothing, Found::Ended), None)
 }
 
-/// Waits until nobody has the writing end of the FIFO.
-fn await_start(runtime: &Path) {
+/// Ends whatever shim a runtime directory knows of: one that listens, or one that is on its way.
+pub fn end(runtime: &Path) {
+    if let Some(living) = listens(runtime).or_else(|| read_starting(runtime).and_then(held)) {
+        kill_held(&living.pidfd);
+    }
+}
+
+/// Waits until nobody has the writing end of the FIFO. One who has it for too long is killed: nobody waits for it.
+fn await_start(runtime: &Path, silent: &mut dyn FnMut(Unreachable)) {
     const NONBLOCK: i32 = 0o4000;
     let fifo = File::options().read(true).custom_flags(NONBLOCK).open(runtime.join(ANSWER));
     let Ok(mut fifo) = fifo else { return };
-    let until = sys::clock::monotonic() + START_MS * 1_000_000;
+    if is_closed_within(&mut fifo, MOMENT_MS) {
+        return;
+    }
+    let shim = read_starting(runtime);
+    silent(Unreachable { why: silence(shim, "has not said yet that it has started"), shim });
+    if !is_closed_within(&mut fifo, START_MS)
+        && let Some(living) = shim.and_then(held)
+    {
+        kill_held(&living.pidfd);
+    }
+}
+
+/// Whether nobody has the writing end of a FIFO any more, or will not within so many milliseconds.
+fn is_closed_within(fifo: &mut File, ms: u64) -> bool {
+    let until = sys::clock::monotonic() + ms * 1_000_000;
     loop {
         match fifo.read(&mut [0; 1024]) {
-            Ok(0) => return,
+            Ok(0) => return true,
             Ok(_) => {}
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
                 let left_ms = until.saturating_sub(sys::clock::monotonic()) / 1_000_000;
                 if left_ms == 0 || !crate::wake::is_readable_within(fifo.as_fd(), left_ms) {
-                    return;
+                    return false;
                 }
             }
-            Err(_) => return,
+            Err(_) => return true,
         }
     }
 }
 
-/// Who listens there, and answers. One that listens and does not answer is no use to anybody, and would be in the way of
-/// the next: it is killed, and what it holds with it.
-fn living(runtime: &Path) -> Option<(Found, Living)> {
+/// Who listens there.
+fn listens(runtime: &Path) -> Option<Living> {
     let socket = connect(runtime).ok()?;
     // Of a socket that listens, the credentials are those of who called listen(2).
-    let living = hold(socket_peercred(&socket).ok()?.pid)?;
-    drop(socket);
-    let Some((freezer, pid)) = ask(runtime) else {
+    hold(socket_peercred(&socket).ok()?.pid)
+}
+
+/// Who listens there, and answers. One whose answer makes no sense is no use to anybody, and would be in the way of the
+/// next: it is killed, and what it holds with it.
+fn living(runtime: &Path, silent: &mut dyn FnMut(Unreachable)) -> Option<(Found, Living)> {
+    let living = listens(runtime)?;
+    let answer = match ask(runtime, Some(MOMENT_MS)) {
+        Err(Error::Late { .. } | Error::Connect { why: sys::Errno::AGAIN, .. }) => {
+            let shim = Some(living.shim);
+            silent(Unreachable { why: silence(shim, "does not answer"), shim });
+            // If it ends, the kernel ends the connection.
+            ask(runtime, None)
+        }
+        answer => answer,
+    };
+    let Some((freezer, pid)) = answer.ok().zip(read_pid(runtime)) else {
         kill_held(&living.pidfd);
         return None;
     };
@@ -128,17 +168,46 @@ fn living(runtime: &Path) -> Option<(Found, Living)> {
     Some((Found::Alive { shim: living.shim, pid, freezer, address }, living))
 }
 
-/// Whether what a shim holds is frozen, and its first process.
-fn ask(runtime: &Path) -> Option<(Freezer, i32)> {
-    let stats = client(runtime).ok()?.stats().ok()?;
+fn silence(shim: Option<Shim>, what: &str) -> String {
+    match shim {
+        Some(Shim { pid, .. }) => format!("its shim, process {pid}, {what}"),
+        None => format!("its shim {what}"),
+    }
+}
+
+/// Whether what a shim holds is frozen. The answer is waited for as long as it takes, or so many milliseconds.
+fn ask(runtime: &Path, ms: Option<u64>) -> Result<Freezer, Error> {
+    let path = runtime.join(SOCKET);
+    let address = Address::Unix(path.as_os_str().as_bytes());
+    let stats = Client::connect_within(address, ms)?.stats()?;
     let main = husk_client::member(stats.value(), "main");
     let state = main.and_then(|main| husk_client::member(main, "state")).and_then(|state| state.string());
-    let freezer = match state.as_deref() {
+    Ok(match state.as_deref() {
         Some("frozen") => Freezer::Frozen,
         _ => Freezer::Thawed,
-    };
-    let pid = std::fs::read_to_string(runtime.join("pid")).ok()?.trim().parse().ok()?;
-    Some((freezer, pid))
+    })
+}
+
+/// The first process of what a shim holds.
+fn read_pid(runtime: &Path) -> Option<i32> {
+    std::fs::read_to_string(runtime.join("pid")).ok()?.trim().parse().ok()
+}
+
+/// Notes a shim that has just been started, and is not waited for yet.
+///
+/// # Errors
+/// Those of writing.
+pub fn note_starting(runtime: &Path, child: &Child) -> Result<(), Refusal> {
+    let path = runtime.join(STARTING);
+    let pid = child.pid.as_raw_pid();
+    let text = format!("{pid} {}\n", start_time(pid).unwrap_or_default());
+    std::fs::write(&path, text).map_err(|error| failed_io(path.display(), &error))
+}
+
+fn read_starting(runtime: &Path) -> Option<Shim> {
+    let text = std::fs::read_to_string(runtime.join(STARTING)).ok()?;
+    let (pid, start) = text.trim().split_once(' ')?;
+    Some(Shim { pid: pid.parse().ok()?, start: start.parse().ok()? })
 }
 
 /// A child of ours, which has not been waited for: its number is its own, even if it has ended.
@@ -156,12 +225,16 @@ pub fn hold(pid: Pid) -> Option<Living> {
         .then(|| Living { shim: Shim { pid: pid.as_raw_pid(), start }, pidfd })
 }
 
+/// The process that a record or a note means, if it is still there.
+fn held(shim: Shim) -> Option<Living> {
+    Pid::from_raw(shim.pid).and_then(hold).filter(|living| living.shim == shim)
+}
+
 /// Kills a shim of which a record knows, if it is still there, and waits for its end.
 pub fn kill(shim: Shim) {
-    let Some(living) = Pid::from_raw(shim.pid).and_then(hold).filter(|living| living.shim == shim) else {
-        return;
-    };
-    kill_held(&living.pidfd);
+    if let Some(living) = held(shim) {
+        kill_held(&living.pidfd);
+    }
 }
 
 /// Kills a shim and waits for its end.
@@ -211,7 +284,7 @@ mod tests {
 
     #[test]
     fn nobody_s_directory_has_nothing() {
-        let (found, living) = find(Path::new("/no/such"));
+        let (found, living) = find(Path::new("/no/such"), &mut |_| panic!());
         assert_eq!(found, Found::Nothing);
         assert!(living.is_none());
     }

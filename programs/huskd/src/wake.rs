@@ -56,6 +56,19 @@ impl Waiters {
     pub fn wait<T>(
         &self,
         with: Option<BorrowedFd<'_>>,
+        look: impl FnMut() -> Option<T>,
+    ) -> sys::Result<Option<T>> {
+        self.wait_until(u64::MAX, with, look)
+    }
+
+    /// The same until this time of the clock CLOCK_MONOTONIC, in nanoseconds: `None` then, too.
+    ///
+    /// # Errors
+    /// As [`Waiters::wait`].
+    pub fn wait_until<T>(
+        &self,
+        until: u64,
+        with: Option<BorrowedFd<'_>>,
         mut look: impl FnMut() -> Option<T>,
     ) -> sys::Result<Option<T>> {
         let wake = Arc::new(Wake::new()?);
@@ -66,7 +79,13 @@ impl Waiters {
             }
             let mut fds = vec![PollFd::new(&wake, PollFlags::IN)];
             fds.extend(with.map(|with| PollFd::from_borrowed_fd(with, PollFlags::RDHUP)));
-            match poll(&mut fds, None) {
+            let left = until.saturating_sub(sys::clock::monotonic());
+            let time = (until != u64::MAX).then(|| Timespec {
+                tv_sec: (left / 1_000_000_000).cast_signed(),
+                tv_nsec: (left % 1_000_000_000).cast_signed(),
+            });
+            match poll(&mut fds, time.as_ref()) {
+                Ok(0) => break Ok(None),
                 Ok(_) if fds.get(1).is_some_and(|with| !with.revents().is_empty()) => break Ok(None),
                 Ok(_) => wake.lower(),
                 Err(sys::Errno::INTR) => {}

@@ -21,7 +21,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sys::Errno;
 use sys::fd::{AsFd, BorrowedFd, OwnedFd};
-use sys::fs::{self, AtFlags, Dir, Mode, OFlags};
+use sys::fs::{self, Dir, Mode, OFlags};
 
 use crate::error::{Error, Result};
 use crate::name::{LayerId, Name};
@@ -43,8 +43,8 @@ pub struct Store {
     pins: Mutex<BTreeMap<LayerId, usize>>,
 }
 
-/// Keeps layers in the store while it lives.
-pub(crate) struct Pins<'a> {
+/// Keeps layers in the store while it lives, whoever collects.
+pub struct Pins<'a> {
     store: &'a Store,
     layers: Vec<LayerId>,
 }
@@ -126,27 +126,36 @@ impl Store {
     /// Removes an image; its layers stay until [`collect`](Self::collect).
     ///
     /// # Errors
-    /// There is none.
+    /// There is none; those of rename(2) and fsync(2). It is there then.
     pub fn remove_image(&self, name: &Name) -> Result<()> {
+        let (staging, file) = (Staging::new(self)?, records::file(name));
         let _lock = self.lock();
-        match fs::unlinkat(&self.images, records::file(name), AtFlags::empty()) {
+        match fs::renameat(&self.images, file.as_str(), staging.fd(), "image.json") {
             Err(Errno::NOENT) => return Err(Error::Missing(name.clone())),
             other => other.map_err(Error::system("remove", format!("image {name}")))?,
         }
-        fs::fsync(&self.images).map_err(Error::system("sync", "images"))
+        fs::fsync(&self.images).map_err(|errno| {
+            let _ = fs::renameat(staging.fd(), "image.json", &self.images, file.as_str());
+            Error::system("sync", "images")(errno)
+        })
     }
 
-    /// Removes the layers that no image has, nor any of these that instances use. Says how many bytes of files
+    /// Removes the layers that no image has, nor any of those that instances use. Says how many bytes of files
     /// went with them.
+    ///
+    /// `in_use` is asked while nothing else can be pinned or let go: who has kept a layer ([`keep`](Self::keep)) until it
+    /// was in use finds it in the store, whenever this is called. The files of what is not needed are removed when
+    /// that is over, and are in nobody's way.
     ///
     /// # Errors
     /// An image whose record is damaged: it is not known then what is in use. Those of unlink(2).
-    pub fn collect(&self, in_use: &BTreeSet<LayerId>) -> Result<u64> {
+    pub fn collect(&self, in_use: impl FnOnce() -> BTreeSet<LayerId>) -> Result<u64> {
         let staging = Staging::new(self)?;
         let mut freed = 0;
         {
             let pins = self.lock();
-            let mut used: BTreeSet<LayerId> = in_use.iter().chain(pins.keys()).cloned().collect();
+            let mut used = in_use();
+            used.extend(pins.keys().cloned());
             used.extend(self.images()?.into_iter().flat_map(|image| image.layers));
             for name in names(self.layers.as_fd(), "layers")? {
                 let id = std::str::from_utf8(&name).ok().and_then(|name| LayerId::parse(name).ok());
@@ -159,6 +168,20 @@ impl Store {
         }
         drop(staging);
         Ok(freed)
+    }
+
+    /// Keeps an image's layers while what is returned lives, whatever becomes of the image.
+    ///
+    /// # Errors
+    /// There is no such image any more, or it lacks a layer.
+    pub fn keep(&self, image: &Image) -> Result<Pins<'_>> {
+        let mut pins = self.pins();
+        for id in &image.layers {
+            if pins.keep(id)?.is_none() {
+                return Err(Error::Missing(image.name.clone()));
+            }
+        }
+        Ok(pins)
     }
 
     /// The trees of an image's layers, top first, as overlayfs' lowerdir wants them. One that the image has more

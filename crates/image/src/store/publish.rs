@@ -100,7 +100,11 @@ impl Store {
             Err(Errno::EXIST) => return Err(Error::Exists(name.clone())),
             other => other.map_err(Error::system("make", format!("image {name}")))?,
         }
-        fs::fsync(self.images.as_fd()).map_err(Error::system("sync", "images"))
+        fs::fsync(self.images.as_fd()).map_err(|errno| {
+            // Its layers go back as well.
+            let _ = fs::renameat(&self.images, records::file(name), staging.fd(), "image.json");
+            Error::system("sync", "images")(errno)
+        })
     }
 
     /// An error unless the store's layer of this name has this digest.

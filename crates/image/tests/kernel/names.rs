@@ -104,7 +104,7 @@ fn the_deepest_path_there_can_be_is_taken_and_left_again() {
         assert_eq!(bytes, content);
     }
     found.ground.store.remove_image(&crate::ground::name("hostile")).unwrap();
-    found.ground.store.collect(&Default::default()).unwrap();
+    found.ground.store.collect(Default::default).unwrap();
     assert!(found.ground.layers().is_empty());
 }
 

@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::Command;
 use std::time::Duration;
 
-use image::{Error, Limits, Source, Store};
+use image::{Error, LayerId, Limits, Source, Store};
 use sys::fd::AsFd;
 
 use crate::ground::{Ground, name, names, see};
@@ -51,13 +51,19 @@ fn layers_are_collected_when_no_image_and_no_instance_has_them() {
     let tar = Tar::new().file("a", "12345").finish();
     let one = ground.import(tar.clone(), "one", &Limits::default()).unwrap().image;
     ground.import(gzip(&tar), "two", &Limits::default()).unwrap();
-    let collect = |in_use: &BTreeSet<_>| ground.store.collect(in_use).unwrap();
+    let collect = |in_use: &[LayerId]| ground.store.collect(|| in_use.iter().cloned().collect()).unwrap();
     ground.store.remove_image(&name("one")).unwrap();
-    assert_eq!(collect(&BTreeSet::new()), 0);
+    assert_eq!(collect(&[]), 0);
+    let two = ground.store.image(&name("two")).unwrap();
+    let kept = ground.store.keep(&two).unwrap();
     ground.store.remove_image(&name("two")).unwrap();
-    assert_eq!(collect(&one.layers.iter().cloned().collect()), 0);
+    assert_eq!((collect(&one.layers), collect(&[])), (0, 0));
+    drop(kept);
+    assert_eq!(collect(&one.layers), 0);
     assert_eq!(ground.layers().len(), 1);
-    assert_eq!(collect(&BTreeSet::new()), 5);
+    assert_eq!(collect(&[]), 5);
+    // What is gone cannot be kept.
+    assert!(matches!(ground.store.keep(&two), Err(Error::Missing(_))));
     assert!(ground.layers().is_empty());
     ground.check();
 }
@@ -67,7 +73,7 @@ fn a_damaged_record_of_an_image_keeps_its_layers() {
     let ground = Ground::new();
     ground.import(Tar::new().file("a", "1").finish(), "one", &Limits::default()).unwrap();
     fs::write(ground.at.join("store/images/one.json"), "{").unwrap();
-    assert!(ground.store.collect(&BTreeSet::new()).is_err());
+    assert!(ground.store.collect(BTreeSet::new).is_err());
     assert_eq!(ground.layers().len(), 1);
 }
 
@@ -81,7 +87,7 @@ fn imports_of_one_image_at_the_same_time_end_with_one_layer_and_their_names() {
             scope.spawn(move || {
                 let source = Source::Reader(Box::new(std::io::Cursor::new(tar)));
                 store.import(source, &name(&format!("i{number}")), &Limits::default(), &mut ()).unwrap();
-                store.collect(&BTreeSet::new()).unwrap();
+                store.collect(BTreeSet::new).unwrap();
             });
         }
     });
@@ -198,7 +204,7 @@ fn an_import_killed_at_any_time_leaves_the_old_state_or_the_new_one() {
             }
             Err(other) => panic!("{other}"),
         }
-        store.collect(&BTreeSet::new()).unwrap();
+        store.collect(BTreeSet::new).unwrap();
         assert_eq!(contents(&at.join("layers")), old_layers);
         assert_eq!(contents(&at.join("images")), old_images);
         assert!(names(&at.join("tmp")).is_empty());
@@ -263,7 +269,7 @@ fn import_many(thousands: usize) {
     let image = ground.store.image(&name("many")).unwrap();
     assert_eq!(names(&ground.store.layer_paths(&image)[0]).len(), thousands);
     ground.store.remove_image(&name("many")).unwrap();
-    ground.store.collect(&BTreeSet::new()).unwrap();
+    ground.store.collect(BTreeSet::new).unwrap();
     ground.check();
 }
 

@@ -94,7 +94,7 @@ fn none_is_half_made(streams: impl Iterator<Item = Vec<u8>>) -> usize {
         if ground.import(stream, "damaged", &Limits::default()).is_ok() {
             taken += 1;
             ground.store.remove_image(&name("damaged")).unwrap();
-            ground.store.collect(&Default::default()).unwrap();
+            ground.store.collect(Default::default).unwrap();
         }
         assert!(ground.layers().is_empty());
         assert!(names(&ground.at.join("store/images")).is_empty());

@@ -1,15 +1,17 @@
 //! Root file systems and processes that mean harm.
 
 use std::fs;
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use husk_client::Exec;
 use instance::Profile;
 use sys::fs::{CWD, Mode, OFlags, StatVfsMountFlags, fstatvfs, openat};
 
-use crate::ground::{Ground, program, until};
+use crate::ground::{Ground, Shim, program, until};
 
 #[test]
 fn only_three_descriptors_are_open_inside() {
@@ -199,4 +201,50 @@ fn a_command_that_is_stopped_on_its_way_keeps_nobody_waiting_for_ever() {
     // The shim answers, and its container can be stopped.
     shim.client().shutdown(husk_client::Mode::Exit, Some(0), None).unwrap();
     assert_eq!(shim.wait().signal, Some(9));
+}
+
+/// A file system whose program never answers, mounted on /srv in a container; that program's end of it.
+fn hang(shim: &Shim<'_>) -> fs::File {
+    let device = openat(CWD, "/dev/fuse", OFlags::RDWR, Mode::empty()).expect("/dev/fuse");
+    let options = format!("fd={},rootmode=40000,user_id=0,group_id=0", device.as_raw_fd());
+    let mut mount = Command::new("nsenter");
+    mount.args(["-t", &shim.pid.to_string(), "-m", "/bin/busybox", "mount", "-t", "fuse", "-o", &options]);
+    assert!(mount.args(["none", "/srv"]).status().unwrap().success());
+    device.into()
+}
+
+#[test]
+fn starts_that_hang_one_after_another_hold_up_others_once_and_then_hardly() {
+    let ground = Ground::new();
+    let shim = ground.run("sleep 1000");
+    let device = hang(&shim);
+    let start = || {
+        let mut client = shim.client();
+        std::thread::scope(|scope| {
+            let since = Instant::now();
+            let starting = scope.spawn(move || client.output(&Exec::new("true").cwd("/srv/there"), b""));
+            std::thread::sleep(Duration::from_millis(20));
+            // Another client, which waits for the same loop.
+            let asked = Instant::now();
+            shim.client().ping().unwrap();
+            let ping = asked.elapsed();
+            let refused = starting.join().unwrap().unwrap_err().to_string();
+            eprintln!("a start that hangs: {:?}, a ping beside it {ping:?}: {refused}", since.elapsed());
+            (ping, refused)
+        })
+    };
+    let (ping, refused) = start();
+    assert!(ping < Duration::from_secs(8), "{ping:?}");
+    assert!(refused.contains("it has not begun within 5000 ms"), "{refused}");
+    for _ in 0..4 {
+        let (ping, refused) = start();
+        assert!(ping < Duration::from_secs(2), "{ping:?}");
+        assert!(refused.contains("it has not begun within 250 ms"), "{refused}");
+    }
+    // What does not hang has time enough all the same.
+    assert_eq!(shim.shell("echo on"), "on\n");
+    // Once it answers, which is an error here, those that hung are gone.
+    drop(device);
+    let listed = || shim.shell("ls /proc | grep -c '^[0-9]'");
+    until("all that hung have ended", || listed().trim().parse::<u32>().unwrap() <= 5);
 }

@@ -33,9 +33,11 @@ pub fn perform(said: &Said) -> Result<u8, Failure> {
     };
     let format = format(said)?;
     let mut connection = daemon::open(said)?;
+    let mut unreachable = Vec::new();
     let text = match what {
         What::Instances => {
             let all = instances(&mut connection)?;
+            unreachable.extend(all.iter().filter_map(|one| Some((one.name.clone(), one.reason.clone()?))));
             match (said.has("quiet"), format) {
                 (true, _) => all.iter().map(|one| format!("{}\n", one.name)).collect(),
                 (_, Format::Json) => json(&all)?,
@@ -51,7 +53,11 @@ pub fn perform(said: &Said) -> Result<u8, Failure> {
             }
         }
     };
-    crate::show(&text)
+    let shown = crate::show(&text);
+    for (name, reason) in unreachable {
+        crate::tell(&format!("{name}: {} (hint: husk stop {name} kills the shim)", words::plain(&reason)));
+    }
+    shown
 }
 
 /// Every instance, as the daemon lists them.
@@ -94,6 +100,7 @@ fn table(all: &[Summary]) -> Table {
             ("running", _) => Colour::Green,
             ("paused" | "stopping" | "restarting", _) => Colour::Yellow,
             ("exited", Some(code)) if code != 0 => Colour::Red,
+            ("unreachable", _) => Colour::Red,
             _ => Colour::None,
         };
         let mut row = vec![
@@ -149,20 +156,23 @@ mod tests {
              "created": now - 90_000, "since": now - 4, "address": null, "command": ["a\u{1b}[2J"]},
             {"name": "x", "image": "alpine", "state": "created", "pid": null, "code": null,
              "created": now, "since": 0, "address": null, "command": []},
+            {"name": "y", "image": "alpine", "state": "unreachable", "reason": "its shim does not answer", "pid": 9,
+             "code": null, "created": now, "since": now - 2, "address": null, "command": ["sh"]},
         ]);
         let all: Vec<Summary> = serde_json::from_value(list).unwrap();
         let text = table(&all).to_text(false);
         let expected = "\
-NAME  IMAGE      STATE       SINCE          PID   ADDRESS    COMMAND
-web   debian:12  running     5 minutes ago  4711  10.88.0.2  nginx -g daemon off;
-job   alpine     exited 137  4 seconds ago                   a\\u{1b}[2J
-x     alpine     created     now
+NAME  IMAGE      STATE        SINCE          PID   ADDRESS    COMMAND
+web   debian:12  running      5 minutes ago  4711  10.88.0.2  nginx -g daemon off;
+job   alpine     exited 137   4 seconds ago                   a\\u{1b}[2J
+x     alpine     created      now
+y     alpine     unreachable  2 seconds ago  9                sh
 ";
         assert_eq!(text, expected);
         let coloured = table(&all).to_text(true);
         assert!(
-            coloured.contains("\x1b[32mrunning\x1b[0m     5")
-                && coloured.contains("\x1b[31mexited 137\x1b[0m  4")
+            coloured.contains("\x1b[32mrunning\x1b[0m      5")
+                && coloured.contains("\x1b[31mexited 137\x1b[0m   4")
         );
         assert!(!table(&all[1..]).to_text(false).contains("ADDRESS"));
     }

@@ -304,17 +304,18 @@ pub fn export(
 /// A copy of an image's tree, for an instance with files of its own.
 ///
 /// # Errors
-/// Those of the kernel.
-pub fn copy(daemon: &Daemon, record: &Record, to: &Path) -> std::io::Result<()> {
-    let failed = |error: &image::Error| std::io::Error::other(error.to_string());
+/// Those of the kernel; the client has gone.
+pub fn copy(daemon: &Daemon, client: &Client, image: &image::Image, to: &Path) -> std::io::Result<()> {
+    let failed = |error: &image::Error| match error {
+        image::Error::Interrupted => std::io::ErrorKind::Interrupted.into(),
+        error => std::io::Error::other(error.to_string()),
+    };
     let (Some(parent), Some(name)) = (to.parent(), to.file_name().and_then(|name| name.to_str())) else {
         return Err(std::io::ErrorKind::InvalidInput.into());
     };
-    let image = image::Name::parse(record.image.as_str()).and_then(|name| daemon.images.image(&name));
-    let image = image.map_err(|error| failed(&error))?;
     let limits = Limits { devices: image::Devices::Kept, ..Limits::default() };
     let parent = File::open(parent)?;
-    let copied = daemon.images.make_copy(&image, (parent.as_fd(), name), &limits, &mut ());
+    let copied = daemon.images.make_copy(image, (parent.as_fd(), name), &limits, &mut report(client));
     copied.map(drop).map_err(|error| failed(&error))
 }
 

@@ -11,6 +11,7 @@ use crate::client::Done;
 use crate::daemon::Daemon;
 use crate::launch;
 use crate::refusal::{failed_io, refuse};
+use crate::seat::Seat;
 use crate::verbs::images;
 
 /// Who serves.
@@ -23,14 +24,22 @@ pub fn ping(daemon: &Daemon) -> Done {
 
 /// All instances, by name.
 pub fn list_instances(daemon: &Daemon) -> Result<Done, Refusal> {
-    let summary = |seat: &std::sync::Arc<crate::seat::Seat>| -> Summary {
-        let record = seat.record();
-        record.summary(seat.name(), launch::command_of(&record))
-    };
-    let all: Vec<Summary> = daemon.seats().iter().map(summary).collect();
+    let all: Vec<Summary> = daemon.seats().iter().map(|seat| summary(seat)).collect();
     let value =
         serde_json::to_value(all).map_err(|error| refuse(Reason::Failed, format!("instances: {error}")))?;
     Ok(Done::silent().say("instances", value))
+}
+
+/// An instance's line.
+fn summary(seat: &Seat) -> Summary {
+    let mut summary = {
+        let record = seat.record();
+        record.summary(seat.name(), launch::command_of(&record))
+    };
+    if let Some(unreachable) = seat.unreachable() {
+        (summary.state, summary.reason) = ("unreachable".into(), Some(unreachable.why));
+    }
+    summary
 }
 
 /// All that is known of an instance or an image.
@@ -45,11 +54,7 @@ pub fn inspect(daemon: &Daemon, name: &str) -> Result<Done, Refusal> {
         let directory = daemon.store.directory(seat.name());
         let more: [(&str, Value); 5] = [
             ("name", seat.name().as_str().into()),
-            (
-                "summary",
-                serde_json::to_value(record.summary(seat.name(), launch::command_of(&record)))
-                    .map_err(failed)?,
-            ),
+            ("summary", serde_json::to_value(summary(&seat)).map_err(failed)?),
             ("directory", directory.to_string_lossy().into()),
             ("runtime", daemon.runtime(seat.name()).to_string_lossy().into()),
             ("log", directory.join("log").to_string_lossy().into()),

@@ -1,7 +1,7 @@
 //! What makes, changes and removes instances.
 
 use std::path::Path;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use instance::message::{Files, IfRunning, Reason, Refusal};
 use instance::state::{Command, State};
@@ -13,7 +13,6 @@ use crate::daemon::{Daemon, now_ms};
 use crate::effects::{Orders, perform};
 use crate::private::ports;
 use crate::refusal::{not_kept, refuse};
-use crate::seat::Seat;
 use crate::verbs::{images, run};
 
 /// What a new instance is made of.
@@ -30,15 +29,14 @@ pub struct Of {
 /// Makes an instance.
 ///
 /// # Errors
-/// There is one of that name; there is no such image; what is wrong with a setting.
-pub fn new(daemon: &Arc<Daemon>, by: Peer, name: &InstanceName, of: &Of) -> Result<Done, Refusal> {
+/// There is one of that name; there is no such image; what is wrong with a setting; the client has gone while its files
+/// were copied.
+pub fn new(daemon: &Arc<Daemon>, client: &Client, name: &InstanceName, of: &Of) -> Result<Done, Refusal> {
     check(&of.settings)?;
-    if daemon.seat(name).is_ok() {
-        return Err(crate::refusal::exists(name));
-    }
-    // Held until the record says which layers it has.
-    let _together = daemon.layers.read().unwrap_or_else(PoisonError::into_inner);
+    let claim = daemon.claim(name)?;
     let image = images::find(daemon, &of.image)?;
+    // Kept until there is an instance that says which layers it has. Nobody waits for that.
+    let kept = daemon.images.keep(&image).map_err(|error| images::refusal(&error))?;
     let record = Record {
         version: VERSION,
         image: of.image.clone(),
@@ -53,11 +51,12 @@ pub fn new(daemon: &Arc<Daemon>, by: Peer, name: &InstanceName, of: &Of) -> Resu
     };
     let made = daemon.store.create(name, &record, |directory| match of.files {
         Files::Overlay => ["upper", "work"].iter().try_for_each(|part| make_directory(&directory.join(part))),
-        Files::Copy => images::copy(daemon, &record, &directory.join("rootfs")),
+        Files::Copy => images::copy(daemon, client, &image, &directory.join("rootfs")),
     });
     made.map_err(|error| not_kept(name, &error))?;
-    daemon.add(Seat::new(name.clone(), record))?;
-    daemon.events.tell("created", name.as_str(), Some(by), &[("image", of.image.as_str().into())]);
+    claim.add(record);
+    drop(kept);
+    daemon.events.tell("created", name.as_str(), Some(client.peer()), &[("image", of.image.as_str().into())]);
     Ok(Done::silent())
 }
 
@@ -156,6 +155,9 @@ pub fn remove(
     if_running: IfRunning,
 ) -> Result<Done, Refusal> {
     let seat = daemon.seat(name)?;
+    if if_running == IfRunning::Stop {
+        run::end_unreachable(client, &seat, None)?;
+    }
     {
         let turn = seat.take()?;
         let mut orders = Orders { by: Some(client.peer()), ..Orders::default() };

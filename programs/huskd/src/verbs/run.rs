@@ -94,6 +94,9 @@ fn connected(daemon: &Daemon, seat: &Seat) -> Result<Done, Refusal> {
 /// It does not run.
 pub fn connect(daemon: &Daemon, name: &InstanceName) -> Result<Done, Refusal> {
     let seat = daemon.seat(name)?;
+    if let Some(unreachable) = seat.unreachable() {
+        return Err(unreachable.refusal(name));
+    }
     let state = seat.record().state.clone();
     let Some((_, pid)) = state.alive() else {
         let text = format!("instance {name}: does not run (it is {})", state.word());
@@ -115,15 +118,42 @@ pub fn stop(
     grace_ms: Option<u64>,
 ) -> Result<Done, Refusal> {
     let seat = daemon.seat(name)?;
+    let was_unreachable = end_unreachable(client, &seat, grace_ms)?;
     {
         let turn = seat.take()?;
         let mut orders = Orders { by: Some(client.peer()), ..Orders::default() };
-        perform(daemon, &turn, &Command::Stop { grace_ms }, &mut orders)?;
+        match perform(daemon, &turn, &Command::Stop { grace_ms }, &mut orders) {
+            // It has ended with its shim.
+            Err(refusal) if was_unreachable && refusal.code == Reason::State => {}
+            stopped => stopped?,
+        }
     }
     let exit = until_stopped(client, &seat)?;
     // Until what it has left is removed, too.
     drop(seat.take_at_last());
     Ok(Done::silent().say("code", exit.map(|exit| exit.code)))
+}
+
+/// Kills the shim of an instance that cannot be reached, if it does not come back while the instance has time to stop;
+/// whether there was such a one. What has become of the instance is known when this returns.
+///
+/// # Errors
+/// The client has gone.
+pub fn end_unreachable(client: &Client, seat: &Seat, grace_ms: Option<u64>) -> Result<bool, Refusal> {
+    let Some(unreachable) = seat.unreachable() else { return Ok(false) };
+    let grace_ms = grace_ms.unwrap_or_else(|| seat.record().grace_ms());
+    let until = sys::clock::monotonic().saturating_add(grace_ms.saturating_mul(1_000_000)).min(u64::MAX - 1);
+    let is_back = || seat.unreachable().is_none().then_some(());
+    let client = Some(client.as_fd());
+    let waited = seat.waiters.wait_until(until, client, is_back).map_err(|errno| failed("poll", errno))?;
+    if waited.is_none() && !client.is_some_and(crate::wake::is_closed) {
+        let recorded = seat.record().state.alive().map(|(shim, _)| shim);
+        if let Some(shim) = unreachable.shim.or(recorded) {
+            shims::kill(shim);
+        }
+    }
+    waited_for(seat.waiters.wait(client, is_back))?;
+    Ok(true)
 }
 
 /// Waits until an instance that was asked to stop has stopped, or is gone.
@@ -138,10 +168,10 @@ pub fn until_stopped(client: &Client, seat: &Seat) -> Result<Option<Exit>, Refus
         let state = seat.record().state.clone();
         (state.alive().is_none()).then(|| state.exit().cloned())
     };
-    waited(seat.waiters.wait(Some(client.as_fd()), look))
+    waited_for(seat.waiters.wait(Some(client.as_fd()), look))
 }
 
-fn waited<T>(waited: sys::Result<Option<T>>) -> Result<T, Refusal> {
+fn waited_for<T>(waited: sys::Result<Option<T>>) -> Result<T, Refusal> {
     match waited {
         Ok(Some(answer)) => Ok(answer),
         Ok(None) => Err(refuse(Reason::Interrupted, "nobody waits any more")),
@@ -168,7 +198,7 @@ pub fn wait(daemon: &Daemon, client: &Client, name: &InstanceName) -> Result<Don
             _ => None,
         }
     };
-    let exit = waited(seat.waiters.wait(Some(client.as_fd()), look))??;
+    let exit = waited_for(seat.waiters.wait(Some(client.as_fd()), look))??;
     let done = Done::silent().say("code", exit.code).say("signal", exit.signal).say("oom", exit.oom);
     Ok(match exit.reason {
         Some(reason) => done.say("reason", reason),

@@ -10,10 +10,14 @@ use crate::bed::{Bed, await_end, is_alive, signal};
 use crate::client::of;
 
 /// xorshift64*
-struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
+    pub const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -22,7 +26,7 @@ impl Random {
 }
 
 /// How many times: 60, or what HUSKD_CRASHES says.
-fn rounds(usual: u64) -> u64 {
+pub fn rounds(usual: u64) -> u64 {
     std::env::var("HUSKD_CRASHES").ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
 }
 

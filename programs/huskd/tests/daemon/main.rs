@@ -1,13 +1,16 @@
 //! The daemon over its socket, with real shims: needs root.
 
 mod bed;
+mod beside;
 mod client;
 mod crashes;
 mod events;
+mod faults;
 mod hostile;
 mod images;
 mod initns;
 mod lives;
 mod many;
+mod races;
 mod recovery;
 mod refusals;
