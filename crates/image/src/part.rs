@@ -16,8 +16,9 @@ use crate::error::{Error, Result, shown};
 use crate::export::Watched;
 use crate::limits::Limits;
 use crate::pack::{Holes, Request, Tree, pack, pack_named, pack_one};
+use crate::patient::PatientReader;
 use crate::progress::{Phase, Progress, Watch};
-use crate::source::{Counted, Patient};
+use crate::source::Counted;
 use crate::stream::flow;
 use crate::tar::{End, Reader};
 use crate::unpack::{Devices, unpack_into};
@@ -115,7 +116,7 @@ pub fn import_part(
     let directory = open(root, path, OFlags::RDONLY | OFlags::DIRECTORY)?;
     let mut warnings = Warnings::default();
     let mut watch = Watch::new(progress, Phase::Unpacking { layer: 1, of: 1 }, None);
-    let reader = Patient { file: archive, gauge: watch.gauge.clone() };
+    let reader = PatientReader::new(archive, watch.gauge.clone())?;
     let counted = Counted { reader, gauge: watch.gauge.clone() };
     flow(
         &mut watch,

@@ -275,7 +275,7 @@ pub enum Reason {
     InUse,
     /// This machine cannot do it.
     Unsupported,
-    /// The client wanted no more of it.
+    /// The client wanted no more of it, or it had to make way for another command.
     Interrupted,
     /// Something went wrong.
     Failed,

@@ -11,3 +11,4 @@ mod lives;
 mod many;
 mod recovery;
 mod refusals;
+mod stalls;
