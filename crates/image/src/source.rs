@@ -10,8 +10,8 @@ use sha2::Digest as _;
 use sys::fd::OwnedFd;
 use sys::fs::{self, FileType, Mode, OFlags};
 
+use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::name::Digest;
 use crate::progress::Gauge;
 
 /// Something to import.

@@ -5,9 +5,9 @@ use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::sync::Arc;
 
-use image::{Limits, PatientWriter, export_part, import_part, is_missing};
+use image::{Landing, Limits, PatientWriter, Within, export_part, import_part, is_missing};
 use instance::InstanceName;
-use instance::message::{Reason, Refusal};
+use instance::message::{Copied, Holes, Reason, Refusal};
 use instance::state::Command;
 use sys::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
@@ -39,29 +39,34 @@ pub fn copy_out(
     daemon: &Arc<Daemon>,
     client: &mut Client,
     name: &InstanceName,
-    path: &str,
+    (path, holes): (&str, Holes),
 ) -> Result<Done, Refusal> {
+    let holes = match holes {
+        Holes::Filled => image::Holes::Filled,
+        Holes::Kept => image::Holes::Kept,
+    };
     let seat = daemon.seat(name)?;
     let to = client.passed().ok_or_else(|| no_descriptor("copy_out", "where it goes"))?;
     let mut done = Done::silent();
     with_root(daemon, client, &seat, Access::Read, |root, pace| {
         let mut to = PatientWriter::new(to.into(), pace.wait())?;
-        let (part, _) = export_part(root, path.as_bytes(), &mut to, &mut pace.report())?;
+        let (part, _) = export_part(root, (path.as_bytes(), holes), &mut to, &mut pace.report())?;
         done = Done::silent().say("part", part.word());
         Ok(())
     })?;
     Ok(done)
 }
 
-/// Unpacks the archive behind the descriptor beside the request in a directory.
+/// Unpacks the archive behind the descriptor beside the request in a directory, or where what it is `of` goes by what stands at
+/// the path.
 ///
 /// # Errors
-/// There is no such directory; what is wrong with the archive; the client has gone, or sends nothing more.
+/// There is no such directory; something else stands there; what is wrong with the archive; the client has gone, or sends nothing more.
 pub fn copy_in(
     daemon: &Arc<Daemon>,
     client: &mut Client,
     name: &InstanceName,
-    path: &str,
+    (path, of): (&str, Option<Copied>),
 ) -> Result<Done, Refusal> {
     let seat = daemon.seat(name)?;
     let from = client.passed().ok_or_else(|| no_descriptor("copy_in", "the archive"))?;
@@ -70,7 +75,14 @@ pub fn copy_in(
         return Err(refuse(Reason::Interrupted, format!("instance {name}: the client of a copy has gone")));
     }
     with_root(daemon, client, &seat, Access::Write, |root, pace| {
-        import_part(root, path.as_bytes(), from.into(), &Limits::default(), &mut pace.report()).map(drop)
+        let (within, path) = (Within::Root(root), path.as_bytes());
+        let landing = match of {
+            None => Landing::directory(within, path),
+            Some(Copied::File) => Landing::find(within, path, image::Copied::File),
+            Some(Copied::Directory) => Landing::find(within, path, image::Copied::Directory),
+            Some(Copied::Contents) => Landing::find(within, path, image::Copied::Contents),
+        };
+        import_part(landing?, from.into(), &Limits::default(), &mut pace.report()).map(drop)
     })?;
     daemon.events.tell("changed", name.as_str(), Some(client.peer()), &[("files", path.into())]);
     Ok(Done::silent())
