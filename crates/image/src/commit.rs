@@ -7,10 +7,11 @@ use sys::fd::{AsFd, BorrowedFd};
 use sys::fs::{self, AtFlags, Mode, OFlags};
 
 use crate::Config;
+use crate::digest::LayerId;
 use crate::error::{Error, Result};
 use crate::import::{Imported, Work};
 use crate::limits::Limits;
-use crate::name::{LayerId, Name};
+use crate::name::Name;
 use crate::pack::{Holes, Request, Tree, pack};
 use crate::progress::{Phase, Progress, Watch};
 use crate::store::Store;

@@ -53,12 +53,21 @@ impl Error {
     }
 
     /// For `map_err`: the kernel's answer to what an entry made necessary.
+    #[cfg(feature = "store")]
     pub(crate) fn making<'a>(name: &'a [u8], action: &'static str) -> impl FnOnce(Errno) -> Self + 'a {
         move |errno| Self::entry(name, format!("{action}: {}", sys::strerror::describe(errno)))
     }
 
-    /// The error of a reader or writer of the standard library.
-    pub(crate) fn stream(action: &'static str, on: &str, error: &std::io::Error) -> Self {
+    fn is_interruption(&self) -> bool {
+        matches!(self, Self::Interrupted)
+    }
+
+    /// The error of a reader or writer of the standard library: `action` is a verb, `on` what it was done with.
+    #[must_use]
+    pub fn stream(action: &'static str, on: &str, error: &std::io::Error) -> Self {
+        if error.get_ref().and_then(|inner| inner.downcast_ref()).is_some_and(Self::is_interruption) {
+            return Self::Interrupted;
+        }
         match Errno::from_io_error(error) {
             Some(errno) => Self::System { action, on: on.to_owned(), errno },
             None => Self::Archive(format!("{on}: {error}")),

@@ -12,14 +12,14 @@ use crate::archive::documents::{
     CONFIG, Descriptor, Document, INDEX, Index, LAYER, MANIFEST, Manifest, Platform, REFERENCE, Rootfs, Run,
 };
 use crate::compression::{Compression, Packer};
+use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::merged::MergedTree;
-use crate::name::Digest;
 use crate::pack::{Holes, Request, Tree, pack};
 use crate::progress::{Phase, Progress, Watch};
 use crate::source::Extent;
 use crate::store::{Image, Staging, Store};
-use crate::tar::{Blocks, Entry, Kind, Time, Writer};
+use crate::tar::{Blocks, Entry, Kind, Outgoing, Time, Writer};
 use crate::unpack::Devices;
 use crate::warnings::Warnings;
 
@@ -139,16 +139,7 @@ impl<W: Write> Blocks for Outlet<'_, '_, W> {
     }
 }
 
-/// The plain way.
-struct Plain<'a>(&'a mut dyn Write);
-
-impl Blocks for Plain<'_> {
-    fn put(&mut self, bytes: &[u8]) -> Result<()> {
-        self.0.write_all(bytes).map_err(|error| Error::stream("write", "the archive", &error))
-    }
-}
-
-/// The plain way, reported on.
+/// The way of a plain archive, reported on.
 pub(crate) struct Watched<'a, 'w> {
     pub(crate) writer: &'a mut dyn Write,
     pub(crate) watch: &'a mut Watch<'w>,
@@ -202,7 +193,7 @@ impl<'a> OciArchive<'a> {
         writer: &mut dyn Write,
         watch: &mut Watch<'_>,
     ) -> Result<()> {
-        let mut blocks = Plain(writer);
+        let mut blocks = Outgoing(writer);
         let mut writer = Writer::new(&mut blocks);
         for directory in ["blobs/", "blobs/sha256/"] {
             writer.header(&file(directory, Kind::Directory, 0))?;

@@ -8,11 +8,13 @@ use sys::fs::{FileType, fstat};
 use crate::Config;
 use crate::archive::{Chosen, Contents, Form, Layer, choose};
 use crate::compression::{Compression, unpacked};
+use crate::digest::{Digest, LayerId};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
-use crate::name::{Digest, LayerId, Name};
+use crate::name::Name;
+use crate::patient::PatientReader;
 use crate::progress::{Phase, Progress, Watch};
-use crate::source::{Counted, Extent, Hashed, Patient, Source};
+use crate::source::{Counted, Extent, Hashed, Source};
 use crate::store::{Draft, Image, LayerRecord, Pins, Staged, Staging, Store};
 use crate::stream::{Intake, flow};
 use crate::tar::{End, Input, Reader};
@@ -97,12 +99,12 @@ impl<'a> Work<'a> {
     fn import(&mut self, source: Source, progress: &mut dyn Progress) -> Result<Config> {
         match source {
             Source::Directory(root) => self.take(&Contents::Directory(root), progress),
-            Source::Reader(reader) => self.stream(|_| reader, None, progress),
+            Source::Reader(reader) => self.stream(|_| Ok(reader), None, progress),
             Source::File(file) => {
                 let stat = fstat(&file).map_err(Error::system("stat", "the archive"))?;
                 if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
                     return self.stream(
-                        |watch| Box::new(Patient { file, gauge: watch.gauge.clone() }),
+                        |watch| Ok(Box::new(PatientReader::new(file, watch.gauge.clone())?)),
                         None,
                         progress,
                     );
@@ -113,7 +115,7 @@ impl<'a> Work<'a> {
                     return self.take(&Contents::index(&extent)?, progress);
                 }
                 let total = Some(extent.length);
-                self.stream(|_| Box::new(extent.reader()), total, progress)
+                self.stream(|_| Ok(Box::new(extent.reader())), total, progress)
             }
         }
     }
@@ -121,12 +123,12 @@ impl<'a> Work<'a> {
     /// A source that can be read once.
     fn stream(
         &mut self,
-        open: impl FnOnce(&Watch<'_>) -> Box<dyn Read + Send>,
+        open: impl FnOnce(&Watch<'_>) -> Result<Box<dyn Read + Send>>,
         total: Option<u64>,
         progress: &mut dyn Progress,
     ) -> Result<Config> {
         let mut watch = Watch::new(progress, Phase::Unpacking { layer: 1, of: 1 }, total);
-        let counted = Counted { reader: open(&watch), gauge: watch.gauge.clone() };
+        let counted = Counted { reader: open(&watch)?, gauge: watch.gauge.clone() };
         let limits = self.limits;
         let (arrived, flowed) = flow(
             &mut watch,

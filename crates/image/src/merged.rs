@@ -11,8 +11,8 @@ use sys::mount::{
     fsmount, fsopen,
 };
 
+use crate::digest::LayerId;
 use crate::error::{Error, Result};
-use crate::name::LayerId;
 use crate::store::Store;
 
 /// The longest value that fsconfig(2) takes, with its NUL.

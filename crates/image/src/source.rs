@@ -7,13 +7,12 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sha2::Digest as _;
-use sys::event::{PollFd, PollFlags, Timespec, poll};
-use sys::fd::{AsFd, OwnedFd};
+use sys::fd::OwnedFd;
 use sys::fs::{self, FileType, Mode, OFlags};
 
+use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::name::Digest;
-use crate::progress::{Gauge, PATIENCE};
+use crate::progress::Gauge;
 
 /// Something to import.
 pub enum Source {
@@ -81,27 +80,6 @@ impl Read for ExtentReader {
         extent.offset += count as u64;
         extent.length -= count as u64;
         Ok(count)
-    }
-}
-
-/// Reads a descriptor that may block, for no longer than anybody wants it to.
-pub(crate) struct Patient {
-    pub(crate) file: File,
-    pub(crate) gauge: Gauge,
-}
-
-impl Read for Patient {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let timeout = Timespec { tv_sec: 0, tv_nsec: PATIENCE.as_nanos().try_into().unwrap_or_default() };
-        loop {
-            self.gauge.go_on().map_err(io::Error::other)?;
-            let file = self.file.as_fd();
-            match poll(&mut [PollFd::from_borrowed_fd(file, PollFlags::IN)], Some(&timeout)) {
-                Ok(0) | Err(sys::Errno::INTR) => {}
-                Ok(_) => return self.file.read(buffer),
-                Err(errno) => return Err(errno.into()),
-            }
-        }
     }
 }
 

@@ -9,8 +9,8 @@ use std::thread;
 
 use sha2::Digest as _;
 
+use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::name::Digest;
 use crate::progress::{Gauge, PATIENCE, Phase, Watch};
 use crate::tar::{Blocks, Input};
 

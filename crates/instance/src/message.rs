@@ -94,10 +94,21 @@ pub enum Request {
     Connect { name: InstanceName },
     /// The log of an instance, open for reading, beside `ok` {rotated}.
     Logs { name: InstanceName },
-    /// A tar stream of a path of an instance, to the descriptor beside the line.
-    CopyOut { name: InstanceName, path: String },
-    /// A tar stream from the descriptor beside the line, unpacked in a directory of an instance.
-    CopyIn { name: InstanceName, path: String },
+    /// A tar stream of a path of an instance, to the descriptor beside the line: `ok` {part}, a `directory` or a `file`.
+    CopyOut {
+        name: InstanceName,
+        path: String,
+        #[serde(default, skip_serializing_if = "Holes::are_filled")]
+        holes: Holes,
+    },
+    /// A tar stream from the descriptor beside the line, unpacked in a directory of an instance; or where a copy `of` this
+    /// goes by what stands at the path (`husk cp`).
+    CopyIn {
+        name: InstanceName,
+        path: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        of: Option<Copied>,
+    },
     /// From now on, everything that happens: one `event` each, without end.
     Events,
 }
@@ -111,6 +122,35 @@ pub enum Files {
     Overlay,
     /// A directory of its own.
     Copy,
+}
+
+/// What becomes of the holes of files in an archive.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Holes {
+    /// They are zeros: for any reader.
+    #[default]
+    Filled,
+    /// They are left out, and a map says where they are (PAX, GNU.sparse 1.0).
+    Kept,
+}
+
+impl Holes {
+    const fn are_filled(&self) -> bool {
+        matches!(self, Self::Filled)
+    }
+}
+
+/// What a copy is of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Copied {
+    /// Anything but a directory: the archive has it alone, under one name.
+    File,
+    /// A directory: all names of the archive begin with its own.
+    Directory,
+    /// What is in a directory: the archive has it as `./`, or not at all.
+    Contents,
 }
 
 /// What becomes of the others when an instance is started.
@@ -276,7 +316,7 @@ pub enum Reason {
     InUse,
     /// This machine cannot do it.
     Unsupported,
-    /// The client wanted no more of it.
+    /// The client wanted no more of it, or it had to make way for another command.
     Interrupted,
     /// Something went wrong.
     Failed,

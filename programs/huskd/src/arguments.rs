@@ -3,6 +3,7 @@
 use std::ffi::{CString, OsString};
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use lexopt::Arg;
 
@@ -42,6 +43,8 @@ pub struct Arguments {
     pub log_size: u64,
     /// Files of a log.
     pub log_files: u32,
+    /// How long a copy or an export may stand still.
+    pub stall: Duration,
     /// The control console.
     pub console: Option<ConsoleArguments>,
 }
@@ -73,6 +76,7 @@ pub fn parse(words: impl Iterator<Item = OsString>, beside: &std::path::Path) ->
         network: network::Settings::default(),
         log_size: 10 << 20,
         log_files: 3,
+        stall: Duration::from_secs(60),
         console: None,
     };
     let (mut console, mut is_wanted) = (ConsoleArguments::default(), true);
@@ -119,6 +123,7 @@ impl Arguments {
             Name::Bridge => self.network.bridge = value.parsed()?,
             Name::LogSize => self.log_size = value.number()?,
             Name::LogFiles => self.log_files = value.number::<u32>()?.max(1),
+            Name::Stall => self.stall = Duration::from_secs(value.number::<u64>()?.max(1)),
             Name::NoConsole
             | Name::ConsoleKey
             | Name::ConsoleVt

@@ -15,6 +15,7 @@ mod journal;
 mod launch;
 mod listen;
 mod options;
+mod pace;
 mod private;
 mod recover;
 mod refusal;

@@ -15,6 +15,7 @@ pub enum Name {
     Bridge,
     LogSize,
     LogFiles,
+    Stall,
     NoConsole,
     ConsoleKey,
     ConsoleVt,
@@ -41,7 +42,7 @@ const fn row(name: Name, long: &'static str, value: Option<&'static str>, text: 
 }
 
 /// Every option, in the order in which help shows them.
-pub const OPTIONS: [Description; 17] = [
+pub const OPTIONS: [Description; 18] = [
     row(Name::Root, "root", Some("DIR"), "where images and instances are kept (default /var/lib/husk)"),
     row(Name::Runtime, "runtime", Some("DIR"), "where shims have their sockets (default /run/husk)"),
     row(Name::Socket, "socket", Some("PATH"), "where clients connect (default /run/husk.sock)"),
@@ -68,6 +69,12 @@ pub const OPTIONS: [Description; 17] = [
         "size at which an instance's log is rotated (default 10485760)",
     ),
     row(Name::LogFiles, "log-files", Some("NUMBER"), "how many files of a log are kept (default 3)"),
+    row(
+        Name::Stall,
+        "stall",
+        Some("SECONDS"),
+        "how long a copy or an export waits for who neither reads nor sends (default 60)",
+    ),
     row(Name::NoConsole, "no-console", None, "no control console"),
     row(Name::ConsoleKey, "console-key", Some("KEYS"), "the keys that bring it (default ctrl+alt+j)"),
     row(Name::ConsoleVt, "console-vt", Some("NUMBER"), "the virtual terminal that it is on (default 63)"),

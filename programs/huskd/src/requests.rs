@@ -42,8 +42,8 @@ pub fn perform(daemon: &Arc<Daemon>, client: &mut Client, request: Request) -> R
         Request::Wait { name } => run::wait(daemon, client, &name),
         Request::Connect { name } => run::connect(daemon, &name),
         Request::Logs { name } => look::logs(daemon, &name),
-        Request::CopyOut { name, path } => files::copy_out(daemon, client, &name, &path),
-        Request::CopyIn { name, path } => files::copy_in(daemon, client, &name, &path),
+        Request::CopyOut { name, path, holes } => files::copy_out(daemon, client, &name, (&path, holes)),
+        Request::CopyIn { name, path, of } => files::copy_in(daemon, client, &name, (&path, of)),
         // It has no end, and is served by the connection.
         Request::Events => Ok(Done::silent()),
     }

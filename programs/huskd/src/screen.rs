@@ -13,7 +13,7 @@ use crate::daemon::Daemon;
 use crate::effects::{Orders, perform};
 use crate::journal;
 use crate::refusal::refuse;
-use crate::seat::Seat;
+use crate::seat::{Seat, Urge};
 
 /// The console, while the daemon serves.
 pub struct Screen(Option<(Handle, JoinHandle<()>)>);
@@ -86,7 +86,7 @@ fn holds_screen(record: &Record) -> bool {
 }
 
 fn command(daemon: &Arc<Daemon>, seat: &Seat, command: &Command) -> Result<(), Refusal> {
-    let turn = seat.take()?;
+    let turn = seat.take_with(Urge::EndsStill("the console freezes what runs"))?;
     perform(daemon, &turn, command, &mut Orders::default())
 }
 

@@ -1,12 +1,13 @@
 //! One instance in the daemon's memory: its record, and whose turn it is to change it.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use instance::message::{Reason, Refusal};
 use instance::state::Shim;
 use instance::{InstanceName, Record};
 
+use crate::pace::Claim;
 use crate::refusal::{no_instance, refuse};
 use crate::wake::Waiters;
 
@@ -14,6 +15,19 @@ use crate::wake::Waiters;
 const MOMENT: Duration = Duration::from_secs(1);
 /// What is under way where a daemon has not yet found out what the last one has left of an instance.
 const RECOVERY: &str = "its recovery";
+/// How long work that is told to end is waited for: it hears of it within a tenth of a second, but for a disk that hangs.
+const END: Duration = Duration::from_secs(10);
+
+/// What who wants the turn does about work that waits for a client.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Urge {
+    /// Nothing.
+    Patient,
+    /// Ends it where nothing of it moves, for this reason.
+    EndsStill(&'static str),
+    /// Ends it, for this reason.
+    Ends(&'static str),
+}
 
 /// An instance.
 #[derive(Debug)]
@@ -31,6 +45,8 @@ struct Turn {
     is_taken: bool,
     /// What takes long, while it does.
     long: Option<&'static str>,
+    /// By which it can be ended, where it can.
+    claim: Option<Arc<Claim>>,
     /// It is not there any more: removed, or under another name.
     is_gone: bool,
     /// Its shim does not answer who has the turn.
@@ -99,14 +115,28 @@ impl Seat {
     /// # Errors
     /// It is busy, or gone.
     pub fn take(&self) -> Result<Holder<'_>, Refusal> {
+        self.take_with(Urge::Patient)
+    }
+
+    /// The same, where work that waits for a client may be ended.
+    ///
+    /// # Errors
+    /// As [`Seat::take`].
+    pub fn take_with(&self, urge: Urge) -> Result<Holder<'_>, Refusal> {
         let mut turn = self.turn();
-        let until = Instant::now() + MOMENT;
+        // Whether it stands still is known after a moment.
+        let moments = if matches!(urge, Urge::EndsStill(_)) { 2 } else { 1 };
+        let mut until = Instant::now() + moments * MOMENT;
+        let mut is_told = false;
         loop {
+            if !is_told && turn.is_told_to_end(urge) {
+                (is_told, until) = (true, Instant::now() + END);
+            }
             let left = until.saturating_duration_since(Instant::now());
             match (turn.is_gone, turn.long, turn.is_taken) {
                 (true, _, _) => return Err(no_instance(&self.name)),
                 (false, Some(_), _) if !left.is_zero() => {
-                    let waited = self.free.wait_timeout(turn, left);
+                    let waited = self.free.wait_timeout(turn, left.min(MOMENT / 4));
                     turn = waited.unwrap_or_else(PoisonError::into_inner).0;
                 }
                 (false, Some(work), _) => {
@@ -129,11 +159,17 @@ impl Seat {
         }
     }
 
-    /// Waits for the turn however long it takes: for what has happened already. `None` where the instance is gone.
+    /// Waits for the turn however long it takes: for what has happened already. A client that does not move is not waited
+    /// for. `None` where the instance is gone.
     pub fn take_at_last(&self) -> Option<Holder<'_>> {
         let mut turn = self.turn();
         while turn.is_taken && !turn.is_gone {
-            turn = self.free.wait(turn).unwrap_or_else(PoisonError::into_inner);
+            turn.is_told_to_end(Urge::EndsStill("the instance has ended"));
+            // Nobody says that work has come to stand still.
+            turn = match turn.claim {
+                Some(_) => self.free.wait_timeout(turn, MOMENT).unwrap_or_else(PoisonError::into_inner).0,
+                None => self.free.wait(turn).unwrap_or_else(PoisonError::into_inner),
+            };
         }
         if turn.is_gone {
             return None;
@@ -148,10 +184,26 @@ impl Seat {
     }
 }
 
+impl Turn {
+    /// Whether there is work that this urge has told to end.
+    fn is_told_to_end(&self, urge: Urge) -> bool {
+        let Some(claim) = &self.claim else { return false };
+        match urge {
+            Urge::EndsStill(why) if claim.is_still() => claim.end(why),
+            Urge::Ends(why) => claim.end(why),
+            Urge::Patient | Urge::EndsStill(_) => return false,
+        }
+        true
+    }
+}
+
 impl Holder<'_> {
-    /// What follows takes long: who waits for the turn is told so.
-    pub fn is_long(&self, work: &'static str) {
-        self.0.turn().long = Some(work);
+    /// What follows takes long: who waits for the turn is told so. By `claim` it can be ended.
+    pub fn is_long(&self, work: &'static str, claim: Option<Arc<Claim>>) {
+        {
+            let mut turn = self.0.turn();
+            (turn.long, turn.claim) = (Some(work), claim);
+        }
         self.0.free.notify_all();
     }
 
@@ -186,7 +238,7 @@ impl Unreachable {
 impl Drop for Holder<'_> {
     fn drop(&mut self) {
         let mut turn = self.0.turn();
-        (turn.is_taken, turn.long) = (false, None);
+        (turn.is_taken, turn.long, turn.claim) = (false, None, None);
         let was_unreachable = turn.unreachable.take().is_some();
         drop(turn);
         self.0.free.notify_all();

@@ -104,6 +104,15 @@ pub fn is_closed(socket: BorrowedFd<'_>) -> bool {
     matches!(poll(&mut fds, Some(&now)), Ok(1))
 }
 
+/// Waits until a descriptor is readable, or at its end; false where the other end of the socket `with` has been closed
+/// before.
+pub fn until_readable(fd: BorrowedFd<'_>, with: BorrowedFd<'_>) -> bool {
+    let mut fds =
+        [PollFd::from_borrowed_fd(fd, PollFlags::IN), PollFd::from_borrowed_fd(with, PollFlags::RDHUP)];
+    while poll(&mut fds, None) == Err(sys::Errno::INTR) {}
+    !fds[0].revents().is_empty()
+}
+
 /// Waits until a descriptor is readable, or so many milliseconds; whether it is.
 pub fn is_readable_within(fd: BorrowedFd<'_>, ms: u64) -> bool {
     let time = Timespec { tv_sec: (ms / 1000).cast_signed(), tv_nsec: (ms % 1000 * 1_000_000).cast_signed() };

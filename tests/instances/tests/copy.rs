@@ -7,13 +7,13 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use cli::{Scratch, run, run_with};
-use instance::message::{Reason, Request};
+use instance::message::{Copied, Reason, Request};
 use instances::{Fake, husk};
 use serde_json::json;
 use tar::{Archive, Builder};
 
-/// What an instance was given: where to, and the names in the archive with their owners and contents.
-type Given = Arc<Mutex<Vec<(String, String, u64, String)>>>;
+/// What an instance was given: where to, what it is of, and the names in the archive with their owners and contents.
+type Given = Arc<Mutex<Vec<(String, Option<Copied>, String, u64, String)>>>;
 
 /// A daemon with an instance whose files are in a directory.
 fn keeping(root: &Path, given: &Given) -> Fake {
@@ -28,7 +28,7 @@ fn keeping(root: &Path, given: &Given) -> Fake {
             let mut builder = Builder::new(to);
             builder.follow_symlinks(false);
             let done = match there.is_dir() {
-                true => builder.append_dir_all(".", &there),
+                true => builder.append_dir_all(name, &there),
                 false => builder.append_path_with_name(&there, name),
             };
             let done = done.and_then(|()| builder.finish());
@@ -38,14 +38,14 @@ fn keeping(root: &Path, given: &Given) -> Fake {
                 Err(_) => peer.refuse(Reason::Interrupted, "nobody waits any more"),
             }
         }
-        Request::CopyIn { path, .. } => {
+        Request::CopyIn { path, of, .. } => {
             let mut archive = Archive::new(File::from(peer.descriptor()));
             for entry in archive.entries().unwrap() {
                 let mut entry = entry.unwrap();
                 let mut text = String::new();
                 entry.read_to_string(&mut text).unwrap();
                 let name = entry.path().unwrap().display().to_string();
-                given.lock().unwrap().push((path.clone(), name, entry.header().uid().unwrap(), text));
+                given.lock().unwrap().push((path.clone(), *of, name, entry.header().uid().unwrap(), text));
             }
             peer.ok(json!({}));
         }
@@ -90,26 +90,30 @@ fn a_directory_comes_out_under_the_name_that_was_asked_for() {
 }
 
 #[test]
-fn files_go_in_beneath_a_directory_or_under_another_name() {
+fn the_daemon_is_told_what_is_copied_and_where_to() {
     let (inside, outside) = (Scratch::new(), Scratch::new());
-    tree(inside.path());
+    tree(outside.path());
     fs::write(outside.join("a"), "text").unwrap();
+    symlink("d", outside.join("l")).unwrap();
     let given = Given::default();
     let fake = keeping(inside.path(), &given);
-    let own = outside.join("a");
-    for (to, directory, name) in [
-        ("web:/d", "/d", "a"),
-        ("web:/d/", "/d", "a"),
-        ("web:/", "/", "a"),
-        ("web:/d/b", "/d", "b"),
-        ("web:/d/file", "/d", "file"),
-        ("web:/b", "/", "b"),
+    for (from, to, path, of, name) in [
+        ("a", "web:/d", "/d", Copied::File, "a"),
+        ("a", "web:d/", "/d/", Copied::File, "a"),
+        ("l", "web:/", "/", Copied::File, "l"),
+        ("d/deep", "web:/d/b", "/d/b", Copied::Directory, "deep/"),
+        ("d/deep/", "web:/d", "/d", Copied::Directory, "deep/"),
+        ("d/deep/.", "web:/d", "/d", Copied::Contents, "./"),
+        ("d/deep/..", "web:/d", "/d", Copied::Directory, "d/"),
+        ("l/", "web:/b/.", "/b/.", Copied::Directory, "l/"),
     ] {
-        run(&mut husk(&fake, &["cp", own.to_str().unwrap(), to])).good();
-        let last = given.lock().unwrap().pop().unwrap();
-        assert_eq!(last, (directory.into(), name.into(), 0, "text".into()), "{to}");
+        run(&mut husk(&fake, &["cp", &format!("{}/{from}", outside.path().display()), to])).good();
+        let all = std::mem::take(&mut *given.lock().unwrap());
+        let (told, what, first, owner, _) = &all[0];
+        assert_eq!((told.as_str(), *what, first.as_str(), *owner), (path, Some(of), name, 0), "{from} {to}");
     }
-    assert!(given.lock().unwrap().is_empty());
+    let ended = run(husk(&fake, &["cp", ".", "web:/x"]).current_dir(outside.join("d/deep")));
+    assert_eq!((ended.code(), given.lock().unwrap()[0].1), (0, Some(Copied::Contents)), "{}", ended.err());
     let ended = run(&mut husk(&fake, &["cp", "./none", "web:/"]));
     assert_eq!((ended.code(), ended.err().as_str()), (1, "husk: ./none: No such file or directory\n"));
 }
@@ -121,8 +125,8 @@ fn a_tree_goes_in_whole() {
     let given = Given::default();
     let fake = keeping(inside.path(), &given);
     run(&mut husk(&fake, &["cp", outside.join("d").to_str().unwrap(), "web:/new"])).good();
-    let names: Vec<String> = given.lock().unwrap().iter().map(|(_, name, ..)| name.clone()).collect();
-    assert_eq!(names, ["new", "new/deep", "new/deep/other", "new/file", "new/large", "new/link"]);
+    let names: Vec<String> = given.lock().unwrap().iter().map(|(_, _, name, ..)| name.clone()).collect();
+    assert_eq!(names, ["d/", "d/deep/", "d/deep/other", "d/file", "d/large", "d/link"]);
 }
 
 #[test]
@@ -134,6 +138,6 @@ fn an_archive_goes_by_as_it_is() {
     let archive = run(&mut husk(&fake, &["cp", "web:/d/file", "-"])).stdout;
     let ended = run_with(&mut husk(&fake, &["cp", "-", "web:/somewhere"]), &archive);
     assert_eq!((ended.code(), ended.err().as_str()), (0, ""));
-    let (to, name, _, text) = given.lock().unwrap().pop().unwrap();
-    assert_eq!((to.as_str(), name.as_str(), text.as_str()), ("/somewhere", "file", "text"));
+    let (to, of, name, _, text) = given.lock().unwrap().pop().unwrap();
+    assert_eq!((to.as_str(), of, name.as_str(), text.as_str()), ("/somewhere", None, "file", "text"));
 }

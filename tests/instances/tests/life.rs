@@ -165,6 +165,71 @@ fn a_terminal_is_let_go_of_and_come_back_to() {
     cli::wait(&mut child, &"script");
 }
 
+/// Whether the terminal has lines and an echo.
+const RESTORED: &str = "stty -a | grep -qw icanon && stty -a | grep -qw echo && echo restored";
+
+#[test]
+fn what_is_shown_again_and_again_ends_with_q_and_leaves_the_terminal_as_it_was() {
+    let ground = Ground::with_image();
+    ground.good(&["new", "web", "busybox", "--", "sleep", "1000"]);
+    ground.good(&["run", "-d", "web"]);
+    // Ctrl-Z does nothing where no shell could continue it.
+    for (verb, keys, code) in [
+        ("top", &b"q"[..], 0),
+        ("top", b"xyzQ", 0),
+        ("top", b"\x1aq", 0),
+        ("stats", b"q", 0),
+        ("top", b"\x03", 130),
+    ] {
+        let text = format!("trap : INT; \"$H\" {verb}; echo code $?; {RESTORED}");
+        let mut child = on_terminal(ground.join("s"), &text).spawn().unwrap();
+        let (mut typed, mut out) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        until(&mut out, "web ");
+        typed.write_all(keys).unwrap();
+        let rest = until(&mut out, "restored");
+        assert!(rest.contains(&format!("code {code}\r")), "{verb} {keys:?}: {rest:?}");
+        assert!(!rest.contains("xyz"), "{verb}: no echo of what is typed: {rest:?}");
+        drop(typed);
+        cli::wait(&mut child, &"script");
+    }
+}
+
+#[test]
+fn a_shell_stops_and_continues_what_is_shown_again_and_again() {
+    let ground = Ground::with_image();
+    ground.good(&["new", "web", "busybox", "--", "sleep", "1000"]);
+    ground.good(&["run", "-d", "web"]);
+    let text = format!("set -m; \"$H\" top; {RESTORED}; fg; echo code $?; {RESTORED}");
+    let mut child = on_terminal(ground.join("s"), &text).spawn().unwrap();
+    let (mut typed, mut out) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    until(&mut out, "web ");
+    typed.write_all(b"\x1a").unwrap();
+    until(&mut out, "restored");
+    until(&mut out, "web ");
+    typed.write_all(b"q").unwrap();
+    let rest = until(&mut out, "restored");
+    assert!(rest.contains("code 0\r"), "{rest:?}");
+    drop(typed);
+    cli::wait(&mut child, &"script");
+}
+
+#[test]
+fn a_signal_finds_the_terminal_as_it_was() {
+    let ground = Ground::with_image();
+    ground.good(&["new", "web", "busybox", "--", "sleep", "1000"]);
+    ground.good(&["run", "-d", "web"]);
+    let text = format!("sh -c 'echo pid $$ .; exec \"$H\" top'; echo code $?; {RESTORED}");
+    let mut child = on_terminal(ground.join("s"), &text).spawn().unwrap();
+    let mut out = child.stdout.take().unwrap();
+    let shown = until(&mut out, "web ");
+    let pid = shown.split("pid ").nth(1).unwrap().split(' ').next().unwrap().to_owned();
+    assert!(Command::new("kill").arg(pid).status().unwrap().success());
+    let rest = until(&mut out, "restored");
+    assert!(rest.contains("code 143\r"), "{rest:?}");
+    drop(child.stdin.take());
+    cli::wait(&mut child, &"script");
+}
+
 #[test]
 fn a_shell_on_a_terminal_ends_where_standard_input_is_at_its_end() {
     let ground = Ground::with_image();

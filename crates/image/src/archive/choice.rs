@@ -8,8 +8,8 @@ use super::documents::{
     Manifest, REFERENCE, Saved,
 };
 use crate::Config;
+use crate::digest::Digest;
 use crate::error::{Error, Result, shown};
-use crate::name::Digest;
 use crate::source::Extent;
 
 /// How many documents are read to find one image; an index may have indexes in it.

@@ -39,7 +39,7 @@ impl Contents {
     pub(crate) fn index(archive: &Extent) -> Result<Self> {
         let mut reader = Reader::new(Pages { rest: archive.clone(), page: Vec::new(), at: 0 }, End::Any);
         let mut members = BTreeMap::new();
-        while let Some(entry) = reader.next()? {
+        while let Some(entry) = reader.next_entry()? {
             if entry.path.len() > NAME_MAX || members.len() >= FILES_MAX {
                 return Err(Error::entry(
                     &entry.path,

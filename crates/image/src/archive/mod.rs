@@ -22,7 +22,7 @@ impl Form {
     /// Told by the first name in the archive that is not the root's; `head` is its begin.
     pub(crate) fn detect(head: &[u8]) -> Self {
         let mut reader = Reader::new(head, End::Any);
-        while let Ok(Some(entry)) = reader.next() {
+        while let Ok(Some(entry)) = reader.next_entry() {
             let name = entry.path.strip_prefix(b"./").unwrap_or(&entry.path);
             if !matches!(name, b"" | b".") {
                 return if is_of_image(name) { Self::Image } else { Self::Rootfs };

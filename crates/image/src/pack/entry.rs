@@ -2,18 +2,17 @@
 
 use sys::Errno;
 use sys::fd::{AsFd, BorrowedFd, OwnedFd};
-use sys::fs::{self, FileType, Mode, OFlags, ResolveFlags, SeekFrom, Stat};
+use sys::fs::{self, FileType, Mode, OFlags, ResolveFlags, Stat};
 
 use super::{Holes, Packing, Tree};
 use crate::OPAQUE;
 use crate::error::{Error, Result, shown};
-use crate::tar::{Entry, Kind, SEGMENTS_MAX, Segment, Time};
+use crate::holes::holes;
+use crate::tar::{Entry, Kind, Segment, Time};
 use crate::unpack::{Devices, is_whiteout, keeps_xattr};
 
 /// Marks of overlayfs that say: what this directory or file has in it is elsewhere.
 const REDIRECTS: [&[u8]; 2] = [b"trusted.overlay.redirect", b"trusted.overlay.metacopy"];
-/// A file is taken for sparse when this much of it is not on the disk.
-const HOLES_MIN: u64 = 64 << 10;
 
 impl Packing<'_> {
     /// A directory that is open; `path` ends with a slash.
@@ -124,7 +123,7 @@ impl Packing<'_> {
         let names = xattr_names(fd.as_fd(), path)?;
         let xattrs = self.xattrs(fd.as_fd(), &names, path)?;
         let map = match self.request.holes {
-            Holes::Kept => holes(&fd, &now, path)?,
+            Holes::Kept => holes(fd.as_fd(), &now).map_err(Error::making(path, "find the holes"))?,
             Holes::Filled => None,
         };
         let entry = Entry { xattrs, map, ..entry(Kind::File, path, &now) };
@@ -211,38 +210,6 @@ fn mark(path: &[u8]) -> Entry {
         xattrs: Vec::new(),
         map: None,
     }
-}
-
-/// Where a file has its bytes, if it has large holes.
-fn holes(fd: &OwnedFd, stat: &Stat, path: &[u8]) -> Result<Option<Vec<Segment>>> {
-    let size = u64::try_from(stat.st_size).unwrap_or_default();
-    let on_disk = u64::try_from(stat.st_blocks).unwrap_or_default().saturating_mul(512);
-    if on_disk.saturating_add(HOLES_MIN) > size {
-        return Ok(None);
-    }
-    let (mut map, mut at) = (Vec::new(), 0);
-    while at < size {
-        let offset = match fs::seek(fd, SeekFrom::Data(at)) {
-            // No more of it up to the end.
-            Err(Errno::NXIO) => break,
-            // A file system that does not know.
-            Err(Errno::INVAL | Errno::OPNOTSUPP) => return Ok(None),
-            other => other.map_err(Error::making(path, "find the holes"))?.min(size),
-        };
-        let end =
-            fs::seek(fd, SeekFrom::Hole(offset)).map_err(Error::making(path, "find the holes"))?.min(size);
-        if end <= offset {
-            break;
-        }
-        // So many are more than are read again.
-        if map.len() >= SEGMENTS_MAX {
-            return Ok(None);
-        }
-        map.push(Segment { offset, length: end - offset });
-        at = end;
-    }
-    let is_whole = map.first().is_some_and(|first| first.length == size);
-    Ok((!is_whole).then_some(map))
 }
 
 fn xattr_names(fd: BorrowedFd<'_>, path: &[u8]) -> Result<Vec<Vec<u8>>> {

@@ -24,7 +24,7 @@ pub(crate) enum Tree {
 
 /// What becomes of the holes of files.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Holes {
+pub enum Holes {
     /// They are left out, and a map says where they are: for readers that know such maps.
     Kept,
     /// They are zeros: for any reader.

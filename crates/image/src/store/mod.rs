@@ -23,8 +23,9 @@ use sys::Errno;
 use sys::fd::{AsFd, BorrowedFd, OwnedFd};
 use sys::fs::{self, Dir, Mode, OFlags};
 
+use crate::digest::LayerId;
 use crate::error::{Error, Result};
-use crate::name::{LayerId, Name};
+use crate::name::Name;
 use crate::remove_tree;
 pub(crate) use publish::{Draft, Staged};
 pub use records::Image;

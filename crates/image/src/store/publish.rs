@@ -9,8 +9,9 @@ use sys::fs::{self, AtFlags, Mode, RenameFlags};
 use super::records::{self, Image, ImageRecord, LayerRecord};
 use super::{Staging, Store};
 use crate::Config;
+use crate::digest::LayerId;
 use crate::error::{Error, Result};
-use crate::name::{LayerId, Name};
+use crate::name::Name;
 use crate::progress::{Phase, Progress, Watch};
 
 /// A layer that is complete in a directory of the staging area.

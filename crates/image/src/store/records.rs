@@ -10,8 +10,9 @@ use sys::fd::BorrowedFd;
 use sys::fs::{self, Mode, OFlags};
 
 use crate::Config;
+use crate::digest::{Digest, LayerId};
 use crate::error::{Error, Result};
-use crate::name::{Digest, LayerId, Name};
+use crate::name::Name;
 
 /// The longest record: the configuration of an image may be as long as an archive's document.
 const RECORD_MAX: u64 = 32 << 20;

@@ -3,16 +3,18 @@
 //! An own reader, since those of others keep names and PAX records of any length in memory and do not know
 //! PAX sparse files. It reads headers only: what becomes of an entry is decided by `unpack`.
 
+mod ends;
 mod header;
 mod pax;
 mod reader;
 mod sparse;
 mod writer;
 
+pub use ends::{Incoming, Outgoing};
 pub use reader::{End, Input, Reader};
 pub(crate) use sparse::SEGMENTS_MAX;
 pub use sparse::Segment;
-pub(crate) use writer::{Blocks, Writer};
+pub use writer::{Blocks, Writer};
 
 /// The unit of the format, bytes.
 pub(crate) const BLOCK: usize = 512;

@@ -99,7 +99,7 @@ impl<I: Input> Reader<I> {
         Self { input, end, rest: 0, padding: 0, position: 0, name: Vec::new() }
     }
 
-    /// Bytes of the archive that have been read: behind [`next`](Self::next), where the content begins.
+    /// Bytes of the archive that have been read: behind [`next_entry`](Self::next_entry), where the content begins.
     pub fn position(&self) -> u64 {
         self.position
     }
@@ -108,7 +108,7 @@ impl<I: Input> Reader<I> {
     ///
     /// # Errors
     /// A header that is damaged, out of range, or of an unknown type; the end in the midst of an entry.
-    pub fn next(&mut self) -> Result<Option<Entry>> {
+    pub fn next_entry(&mut self) -> Result<Option<Entry>> {
         self.pass()?;
         let mut before = Before::default();
         let mut is_extended = false;

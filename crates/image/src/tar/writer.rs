@@ -5,8 +5,11 @@ use super::{BLOCK, Entry, Kind, Segment, Time};
 use crate::error::Result;
 
 /// Where an archive goes.
-pub(crate) trait Blocks {
+pub trait Blocks {
     /// Takes all of these bytes.
+    ///
+    /// # Errors
+    /// Those of where they go.
     fn put(&mut self, bytes: &[u8]) -> Result<()>;
 }
 
@@ -18,7 +21,7 @@ impl Blocks for Vec<u8> {
 }
 
 /// Writes one archive: ustar, with PAX records where ustar's fields are too small.
-pub(crate) struct Writer<'a> {
+pub struct Writer<'a> {
     blocks: &'a mut dyn Blocks,
     /// Bytes of content since the last header, for the padding.
     content: u64,
@@ -27,12 +30,16 @@ pub(crate) struct Writer<'a> {
 const ZEROS: [u8; BLOCK] = [0; BLOCK];
 
 impl<'a> Writer<'a> {
-    pub(crate) fn new(blocks: &'a mut dyn Blocks) -> Self {
+    /// A writer at the begin of an archive.
+    pub fn new(blocks: &'a mut dyn Blocks) -> Self {
         Self { blocks, content: 0 }
     }
 
     /// Begins an entry. A file's content has to follow: `size` bytes, or those of the segments of its map.
-    pub(crate) fn header(&mut self, entry: &Entry) -> Result<()> {
+    ///
+    /// # Errors
+    /// Those of where it goes.
+    pub fn header(&mut self, entry: &Entry) -> Result<()> {
         self.pad()?;
         let layout = entry.map.as_deref().map(|map| layout(map, entry.size));
         let stored = match (&entry.map, entry.kind) {
@@ -64,13 +71,19 @@ impl<'a> Writer<'a> {
     }
 
     /// Content of the entry that was begun last.
-    pub(crate) fn content(&mut self, bytes: &[u8]) -> Result<()> {
+    ///
+    /// # Errors
+    /// Those of where it goes.
+    pub fn content(&mut self, bytes: &[u8]) -> Result<()> {
         self.content += bytes.len() as u64;
         self.blocks.put(bytes)
     }
 
     /// Ends the archive with two blocks of zeros.
-    pub(crate) fn finish(mut self) -> Result<()> {
+    ///
+    /// # Errors
+    /// Those of where it goes.
+    pub fn finish(mut self) -> Result<()> {
         self.pad()?;
         self.blocks.put(&[0; 2 * BLOCK])
     }
@@ -237,7 +250,7 @@ mod tests {
     fn read(bytes: &[u8]) -> Vec<(Entry, Vec<u8>)> {
         let mut reader = Reader::new(bytes, End::Marked);
         let mut found = Vec::new();
-        while let Some(entry) = reader.next().unwrap() {
+        while let Some(entry) = reader.next_entry().unwrap() {
             let mut content = Vec::new();
             loop {
                 let here = reader.content().unwrap();

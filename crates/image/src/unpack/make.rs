@@ -69,10 +69,13 @@ impl Unpacking<'_> {
                 let stat = stat.map_err(Error::making(path, "stat"))?;
                 if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
                     origin = Origin::Unknown;
+                } else if self.target == Target::Tree {
+                    // /bin may be a link to usr/bin, and every program with it.
+                    return Err(Error::entry(path, "something that is no directory stands there"));
                 } else {
                     // Something else stood here, a file or the mark that the name is gone: either would have
                     // hidden what the layers below have, and this directory has to as well.
-                    hides = self.target == Target::Layer;
+                    hides = true;
                     fs::unlinkat(parent.fd, name, AtFlags::empty()).map_err(Error::making(path, "unlink"))?;
                     fs::mkdirat(parent.fd, name, mode).map_err(Error::making(path, "make directory"))?;
                 }

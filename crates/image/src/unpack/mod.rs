@@ -18,7 +18,8 @@ pub(crate) use marks::is_whiteout;
 
 use crate::Limits;
 use crate::error::{Error, Result};
-use crate::tar::{Input, Reader, Time};
+use crate::landing::Landing;
+use crate::tar::{Input, Kind, Reader, Time};
 use crate::warnings::Warnings;
 use budget::Budget;
 use descent::Descent;
@@ -50,30 +51,33 @@ pub(crate) fn unpack<I: Input>(
     warnings: &mut Warnings,
 ) -> Result<Unpacked> {
     let (root, lost) = make_root(at, name).map_err(Error::system("make directory", name))?;
-    unpack_at(reader, (root, lost), Target::Layer, limits, warnings)
+    unpack_at(reader, (root, lost), None, limits, warnings)
 }
 
-/// Makes in a directory that is there what the archive says.
+/// Makes what the archive says where it lands.
 pub(crate) fn unpack_into<I: Input>(
     reader: &mut Reader<I>,
-    root: OwnedFd,
+    landing: Landing,
     limits: &Limits,
     warnings: &mut Warnings,
 ) -> Result<Unpacked> {
+    let root = landing.place().try_clone_to_owned();
+    let root = root.map_err(|error| Error::stream("open", "the directory", &error))?;
     // What is lost is only known of what one makes: permissions are set on everything.
-    unpack_at(reader, (root, 0o777), Target::Tree, limits, warnings)
+    unpack_at(reader, (root, 0o777), Some(&landing), limits, warnings)
 }
 
 fn unpack_at<I: Input>(
     reader: &mut Reader<I>,
     (root, lost): (OwnedFd, u32),
-    target: Target,
+    landing: Option<&Landing>,
     limits: &Limits,
     warnings: &mut Warnings,
 ) -> Result<Unpacked> {
     let budget = Budget::new(limits, root.as_fd())?;
     let owner = (sys::process::geteuid().as_raw(), sys::process::getegid().as_raw());
     let mut descent = Descent::new(root, lost);
+    let target = if landing.is_some() { Target::Tree } else { Target::Layer };
     if target == Target::Tree {
         // It is being changed.
         let seconds = sys::clock::seconds_since_1970().cast_signed();
@@ -81,8 +85,14 @@ fn unpack_at<I: Input>(
     }
     let mut unpacking = Unpacking { descent, budget, owner, devices: limits.devices, target, warnings };
     let mut unpacked = Unpacked::default();
-    while let Some(entry) = reader.next()? {
+    while let Some(mut entry) = reader.next_entry()? {
         unpacked.entries += 1;
+        if let Some(landing) = landing.filter(|landing| landing.renames()) {
+            entry.path = landing.name(&entry.path)?;
+            if entry.kind == Kind::HardLink {
+                entry.link = landing.name(&entry.link)?;
+            }
+        }
         // Bounds what it adds up to.
         unpacking.budget.take(&entry)?;
         unpacked.bytes = unpacked.bytes.saturating_add(entry.size);

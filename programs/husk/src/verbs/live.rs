@@ -5,6 +5,8 @@ use std::time::Duration;
 use container::Failure;
 use husk_client::screen;
 
+use super::keys::{End, Keys};
+
 /// From one look to the next.
 pub const TICK: Duration = Duration::from_secs(1);
 /// What use over time is measured over where there is one look only.
@@ -26,12 +28,13 @@ impl Times {
     }
 }
 
-/// Shows what `look` finds, so many times. The first look is not shown: what it finds is what use is measured from.
+/// Shows what `look` finds, so many times, or until `q` is pressed where it is a screen. The first look is not shown: what it finds is what use is measured from.
 pub fn show(times: Times, mut look: impl FnMut() -> Result<String, Failure>) -> Result<u8, Failure> {
     look()?;
     std::thread::sleep(GLANCE);
     // Once is a list like any other; again and again is a screen.
     let is_screen = times != Times::Limited(1) && sys::termios::isatty(std::io::stdout());
+    let mut keys = if is_screen { Keys::take() } else { None };
     if is_screen {
         crate::show("\x1b[2J")?;
     }
@@ -43,7 +46,15 @@ pub fn show(times: Times, mut look: impl FnMut() -> Result<String, Failure>) -> 
         if times == Times::Limited(shown) {
             return Ok(0);
         }
-        std::thread::sleep(TICK);
+        let Some(waiting) = &mut keys else {
+            std::thread::sleep(TICK);
+            continue;
+        };
+        match (waiting.wait(TICK), keys.take()) {
+            (Some(End::Signal(number)), Some(keys)) => return Ok(keys.end_by(number)),
+            (Some(_), _) => return Ok(0),
+            (None, still) => keys = still,
+        }
     }
 }
 

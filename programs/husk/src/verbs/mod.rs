@@ -6,6 +6,7 @@ mod completion;
 mod copy;
 mod events;
 mod follow;
+mod keys;
 mod list;
 mod live;
 mod logs;

@@ -22,6 +22,9 @@ pub const INTERRUPTED: u8 = 130;
 /// How long the daemon has to say that it is undone.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long the daemon has to say why it has closed a pipe.
+const MOMENT: Duration = Duration::from_secs(1);
+
 /// Work that the daemon does for us.
 pub struct Work {
     connection: Connection,
@@ -127,9 +130,18 @@ impl Work {
         self.state == State::Interrupted || matches!(self.answer, Some(Answer::Error(_)))
     }
 
-    /// Whether somebody has pressed Ctrl-C.
-    pub fn is_interrupted(&self) -> bool {
-        self.state == State::Interrupted
+    /// Whether it is given up within a moment: the daemon closes its end of a pipe before it says why.
+    pub fn is_given_up_soon(&mut self) -> bool {
+        let until = Instant::now() + MOMENT;
+        while self.answer.is_none() && self.state == State::Wanted {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.wait(None, Some(left)) {
+                Ok(Woken::Some | Woken::Ready) => {}
+                // That it has gone is said at the end.
+                Ok(Woken::Late) | Err(_) => break,
+            }
+        }
+        self.is_given_up()
     }
 
     /// It is not wanted any more, for a reason of our own.

@@ -5,8 +5,8 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use image::{Go, Limits, MergedTree, Phase, Step};
-use instance::message::{Archive, Compression, Files, Form, ImageSummary, Progress, Reason, Refusal};
+use image::{Limits, MergedTree, PatientWriter};
+use instance::message::{Archive, Compression, Files, Form, ImageSummary, Reason, Refusal};
 use instance::state::Command;
 use instance::{ImageName, InstanceName, Record};
 use serde_json::Value;
@@ -16,11 +16,9 @@ use crate::client::{Client, Done, Peer};
 use crate::daemon::Daemon;
 use crate::effects::{Orders, perform};
 use crate::launch::config_of;
+use crate::pace::{Claim, Pace};
 use crate::refusal::{failed_io, refuse};
 use crate::seat::Seat;
-
-/// How often a client is told how far something is, in nanoseconds.
-const OFTEN: u64 = 100_000_000;
 
 /// A refusal in the words of the images.
 pub fn refusal(error: &image::Error) -> Refusal {
@@ -44,33 +42,6 @@ fn name_of(image: &ImageName) -> Result<image::Name, Refusal> {
 /// There is none of this name.
 pub fn find(daemon: &Daemon, image: &ImageName) -> Result<image::Image, Refusal> {
     daemon.images.image(&name_of(image)?).map_err(|error| refusal(&error))
-}
-
-/// Tells the client how far something is, and stops it when the client has gone.
-pub fn report(client: &Client) -> impl FnMut(&Step) -> Go {
-    let mut last = 0;
-    move |step: &Step| {
-        if client.is_gone() {
-            return Go::Stop;
-        }
-        let now = sys::clock::monotonic();
-        if now.saturating_sub(last) >= OFTEN {
-            last = now;
-            client.progress(Progress { phase: word(step.phase), done: step.done, total: step.total });
-        }
-        Go::On
-    }
-}
-
-fn word(phase: Phase) -> String {
-    match phase {
-        Phase::Receiving => "receive".into(),
-        Phase::Unpacking { layer, of } if of > 1 => format!("unpack {layer}/{of}"),
-        Phase::Unpacking { .. } => "unpack".into(),
-        Phase::Packing => "pack".into(),
-        Phase::Exporting => "export".into(),
-        Phase::Syncing => "sync".into(),
-    }
 }
 
 fn made(daemon: &Daemon, by: Peer, event: &str, image: &ImageName, made: &image::Imported) -> Done {
@@ -104,8 +75,10 @@ pub fn import_file(
     image: &ImageName,
 ) -> Result<Done, Refusal> {
     let (name, limits) = (name_of(image)?, Limits::default());
+    // Nobody waits for it but its client, who may take minutes to send the first byte.
+    let pace = Pace::new(client);
     let source = image::Source::File(archive);
-    let imported = daemon.images.import(source, &name, &limits, &mut report(client));
+    let imported = daemon.images.import(source, &name, &limits, &mut pace.report());
     let imported = imported.map_err(|error| refusal(&error))?;
     Ok(made(daemon, client.peer(), "imported", image, &imported))
 }
@@ -131,8 +104,9 @@ pub fn seed(
     }
     let name = name_of(image)?;
     let own = [daemon.arguments.runtime.as_path()];
+    let pace = Pace::new(client);
     let limits = Limits { devices: image::Devices::Kept, ..Limits::default() };
-    let seeded = daemon.images.seed(path, &name, &own, &limits, &mut report(client));
+    let seeded = daemon.images.seed(path, &name, &own, &limits, &mut pace.report());
     let seeded = seeded.map_err(|error| refusal(&error))?;
     Ok(made(daemon, client.peer(), "imported", image, &seeded))
 }
@@ -150,6 +124,7 @@ pub fn commit(
 ) -> Result<Done, Refusal> {
     let seat = daemon.seat(name)?;
     let target = name_of(image)?;
+    let pace = Pace::new(client);
     let mut done = Done::silent();
     let mut work = || {
         let record = seat.record().clone();
@@ -158,16 +133,16 @@ pub fn commit(
         let committed = if record.files == Files::Overlay && form == Form::Changes {
             let upper = open_part(daemon, &seat, "upper")?;
             let layers = layers_of(&record);
-            daemon.images.commit_changes(upper.as_fd(), &layers, wanted, &limits, &mut report(client))
+            daemon.images.commit_changes(upper.as_fd(), &layers, wanted, &limits, &mut pace.report())
         } else {
             let tree = tree_of(daemon, &seat, &record)?;
-            daemon.images.commit_flat(tree.root(), wanted, &limits, &mut report(client))
+            daemon.images.commit_flat(tree.root(), wanted, &limits, &mut pace.report())
         };
         let committed = committed.map_err(|error| refusal(&error))?;
         done = made(daemon, client.peer(), "committed", image, &committed);
         Ok(())
     };
-    read_whole(daemon, &seat, "commit", client.peer(), &mut work)?;
+    read_whole(daemon, &seat, ("commit", None), client.peer(), &mut work)?;
     Ok(done)
 }
 
@@ -175,12 +150,12 @@ pub fn commit(
 fn read_whole(
     daemon: &Arc<Daemon>,
     seat: &Seat,
-    word: &'static str,
+    (word, claim): (&'static str, Option<Arc<Claim>>),
     by: Peer,
     work: &mut dyn FnMut() -> Result<(), Refusal>,
 ) -> Result<(), Refusal> {
     let turn = seat.take()?;
-    turn.is_long(word);
+    turn.is_long(word, claim);
     let mut orders = Orders { by: Some(by), work: Some(work), ..Orders::default() };
     perform(daemon, &turn, &Command::Read, &mut orders).map_err(|refusal| match refusal.code {
         Reason::Unsupported => {
@@ -265,7 +240,12 @@ pub fn export(
     compression: Compression,
 ) -> Result<Done, Refusal> {
     let to = client.passed().ok_or_else(|| no_descriptor("export", "the file"))?;
-    let mut to = File::from(to);
+    let client: &Client = client;
+    let mut pace = Pace::limited(client, daemon.arguments.stall);
+    let claim = pace.claim();
+    let broken_off = |refusal| pace.explain(&format!("the export of {name}"), refusal);
+    let to = PatientWriter::new(to.into(), pace.wait());
+    let mut to = to.map_err(|error| refusal(&error))?;
     let compression = match compression {
         Compression::None => image::Compression::Plain,
         Compression::Gzip => image::Compression::Gzip,
@@ -281,23 +261,21 @@ pub fn export(
             Archive::Tar => image::Format::Rootfs,
             Archive::Oci => image::Format::OciArchive,
         };
-        let exported = daemon.images.export(&image, (format, compression), &mut to, &mut report(client));
-        return exported.map(|_| Done::silent()).map_err(|error| refusal(&error));
+        let exported = daemon.images.export(&image, (format, compression), &mut to, &mut pace.report());
+        return exported.map(|_| Done::silent()).map_err(|error| broken_off(refusal(&error)));
     };
     if format == Archive::Oci {
         let text = format!("export {name}: an instance is exported as a tar; only images are OCI archives");
         let hint = Some(format!("husk commit {name} IMAGE, then husk export IMAGE"));
         return Err(Refusal { hint, ..refuse(Reason::Unsupported, text) });
     }
-    let by = client.peer();
-    let client: &Client = client;
     let mut work = || {
         let record = seat.record().clone();
         let tree = tree_of(daemon, &seat, &record)?;
-        let exported = image::export_tree(tree.root(), compression, &mut to, &mut report(client));
-        exported.map(drop).map_err(|error| refusal(&error))
+        let exported = image::export_tree(tree.root(), compression, &mut to, &mut pace.report());
+        exported.map(drop).map_err(|error| broken_off(refusal(&error)))
     };
-    read_whole(daemon, &seat, "export", by, &mut work)?;
+    read_whole(daemon, &seat, ("export", Some(claim)), client.peer(), &mut work)?;
     Ok(Done::silent())
 }
 
@@ -315,7 +293,8 @@ pub fn copy(daemon: &Daemon, client: &Client, image: &image::Image, to: &Path) -
     };
     let limits = Limits { devices: image::Devices::Kept, ..Limits::default() };
     let parent = File::open(parent)?;
-    let copied = daemon.images.make_copy(image, (parent.as_fd(), name), &limits, &mut report(client));
+    let copied =
+        daemon.images.make_copy(image, (parent.as_fd(), name), &limits, &mut Pace::new(client).report());
     copied.map(drop).map_err(|error| failed(&error))
 }
 

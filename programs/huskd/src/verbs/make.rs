@@ -159,9 +159,10 @@ pub fn remove(
         run::end_unreachable(client, &seat, None)?;
     }
     {
-        let turn = seat.take()?;
+        let command = Command::Rm(if_running);
+        let turn = run::take_to_end(&seat, &command, "the instance is removed")?;
         let mut orders = Orders { by: Some(client.peer()), ..Orders::default() };
-        perform(daemon, &turn, &Command::Rm(if_running), &mut orders)?;
+        perform(daemon, &turn, &command, &mut orders)?;
     }
     // One that ran is removed when it has ended.
     run::until_stopped(client, &seat)?;

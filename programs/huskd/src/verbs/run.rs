@@ -12,8 +12,12 @@ use crate::daemon::{Daemon, now_ms};
 use crate::effects::{Orders, perform};
 use crate::launch::Wanted;
 use crate::refusal::{failed, refuse};
-use crate::seat::Seat;
+use crate::seat::{Holder, Seat, Urge};
 use crate::shims;
+
+/// Why a copy is ended.
+const STOPPED: &str = "the instance is stopped";
+const FROZEN: &str = "the instance is frozen";
 
 /// Starts an instance, or resumes it.
 ///
@@ -34,7 +38,7 @@ pub fn run(
     }
     put_aside(daemon, by, name, others)?;
     {
-        let turn = seat.take()?;
+        let turn = seat.take_with(Urge::EndsStill("the instance is started"))?;
         perform(daemon, &turn, &Command::Run, &mut Orders { by: Some(by), wanted, ..Orders::default() })?;
     }
     daemon.leave_console();
@@ -43,15 +47,15 @@ pub fn run(
 
 /// What becomes of the others first.
 fn put_aside(daemon: &Arc<Daemon>, by: Peer, name: &InstanceName, others: Others) -> Result<(), Refusal> {
-    let command = match others {
+    let (command, urge) = match others {
         Others::Keep => return Ok(()),
-        Others::Stop => Command::Stop { grace_ms: None },
-        Others::Freeze => Command::Pause,
+        Others::Stop => (Command::Stop { grace_ms: None }, Urge::Ends(STOPPED)),
+        Others::Freeze => (Command::Pause, Urge::EndsStill(FROZEN)),
     };
     let others: Vec<Arc<Seat>> = daemon.seats().into_iter().filter(|seat| seat.name() != name).collect();
     // All are asked before one is waited for.
     for seat in &others {
-        let turn = match seat.take() {
+        let turn = match seat.take_with(urge) {
             // It has been removed in between.
             Err(refusal) if refusal.code == Reason::NotFound => continue,
             turn => turn?,
@@ -119,19 +123,26 @@ pub fn stop(
 ) -> Result<Done, Refusal> {
     let seat = daemon.seat(name)?;
     let was_unreachable = end_unreachable(client, &seat, grace_ms)?;
-    {
-        let turn = seat.take()?;
-        let mut orders = Orders { by: Some(client.peer()), ..Orders::default() };
-        match perform(daemon, &turn, &Command::Stop { grace_ms }, &mut orders) {
-            // It has ended with its shim.
-            Err(refusal) if was_unreachable && refusal.code == Reason::State => {}
-            stopped => stopped?,
-        }
+    match ask_to_stop(daemon, client, &seat, &Command::Stop { grace_ms }) {
+        // It has ended with its shim.
+        Err(refusal) if was_unreachable && refusal.code == Reason::State => {}
+        asked => asked?,
     }
     let exit = until_stopped(client, &seat)?;
     // Until what it has left is removed, too.
     drop(seat.take_at_last());
     Ok(Done::silent().say("code", exit.map(|exit| exit.code)))
+}
+
+fn ask_to_stop(
+    daemon: &Arc<Daemon>,
+    client: &Client,
+    seat: &Arc<Seat>,
+    command: &Command,
+) -> Result<(), Refusal> {
+    let turn = take_to_end(seat, command, STOPPED)?;
+    let mut orders = Orders { by: Some(client.peer()), ..Orders::default() };
+    perform(daemon, &turn, command, &mut orders).map(drop)
 }
 
 /// Kills the shim of an instance that cannot be reached, if it does not come back while the instance has time to stop;
@@ -154,6 +165,19 @@ pub fn end_unreachable(client: &Client, seat: &Seat, grace_ms: Option<u64>) -> R
     }
     waited_for(seat.waiters.wait(client, is_back))?;
     Ok(true)
+}
+
+/// Takes the turn for a command that ends an instance, and with it what is copied out of it or into it.
+///
+/// # Errors
+/// What [`Seat::take`] says; it could not be done, and nothing is ended for it.
+pub fn take_to_end<'s>(seat: &'s Seat, command: &Command, why: &'static str) -> Result<Holder<'s>, Refusal> {
+    // The record of one that cannot be reached is what was, and the turn is refused with what is known.
+    if seat.unreachable().is_none() {
+        let record = seat.record();
+        apply(&record.state, &record.circumstances(seat.name(), now_ms()), command)?;
+    }
+    seat.take_with(Urge::Ends(why))
 }
 
 /// Waits until an instance that was asked to stop has stopped, or is gone.
@@ -206,9 +230,14 @@ pub fn wait(daemon: &Daemon, client: &Client, name: &InstanceName) -> Result<Don
     })
 }
 
-fn plain(daemon: &Arc<Daemon>, by: Peer, name: &InstanceName, command: &Command) -> Result<Done, Refusal> {
+fn plain(
+    daemon: &Arc<Daemon>,
+    by: Peer,
+    name: &InstanceName,
+    (command, why): (&Command, &'static str),
+) -> Result<Done, Refusal> {
     let seat = daemon.seat(name)?;
-    let turn = seat.take()?;
+    let turn = seat.take_with(Urge::EndsStill(why))?;
     perform(daemon, &turn, command, &mut Orders { by: Some(by), ..Orders::default() })?;
     Ok(Done::silent())
 }
@@ -218,7 +247,7 @@ fn plain(daemon: &Arc<Daemon>, by: Peer, name: &InstanceName, command: &Command)
 /// # Errors
 /// It does not run; the machine cannot.
 pub fn pause(daemon: &Arc<Daemon>, by: Peer, name: &InstanceName) -> Result<Done, Refusal> {
-    plain(daemon, by, name, &Command::Pause)
+    plain(daemon, by, name, (&Command::Pause, FROZEN))
 }
 
 /// Lets it go on.
@@ -226,7 +255,7 @@ pub fn pause(daemon: &Arc<Daemon>, by: Peer, name: &InstanceName) -> Result<Done
 /// # Errors
 /// It is not frozen.
 pub fn resume(daemon: &Arc<Daemon>, by: Peer, name: &InstanceName) -> Result<Done, Refusal> {
-    let done = plain(daemon, by, name, &Command::Resume)?;
+    let done = plain(daemon, by, name, (&Command::Resume, "the instance is thawed"))?;
     daemon.leave_console();
     Ok(done)
 }

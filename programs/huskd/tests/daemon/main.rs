@@ -14,3 +14,4 @@ mod many;
 mod races;
 mod recovery;
 mod refusals;
+mod stalls;

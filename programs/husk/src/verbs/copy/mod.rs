@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 
 use container::Failure;
 use instance::InstanceName;
-use instance::message::Request;
+use instance::message::{Holes, Request};
 use sys::fd::{AsFd, OwnedFd};
+use sys::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use sys::pipe::{PipeFlags, pipe_with};
 use sys::strerror::describe;
 use sys::termios::isatty;
@@ -40,7 +41,7 @@ pub fn perform(said: &Said) -> Result<u8, Failure> {
                     "cp -: standard output is a terminal, and an archive is nothing to look at",
                 ));
             }
-            let request = Request::CopyOut { name, path };
+            let request = Request::CopyOut { name, path, holes: Holes::Filled };
             Work::begin(said, request, &[stdout.as_fd()], Ends::Silently)?.end()?;
         }
         (Place::Archive, Place::Inside(name, path)) => {
@@ -48,7 +49,7 @@ pub fn perform(said: &Said) -> Result<u8, Failure> {
             if isatty(&stdin) {
                 return Err(Failure::ours("cp -: standard input is a terminal, not an archive"));
             }
-            let request = Request::CopyIn { name, path };
+            let request = Request::CopyIn { name, path, of: None };
             Work::begin(said, request, &[stdin.as_fd()], Ends::Silently)?.end()?;
         }
         (Place::Inside(name, path), Place::Host(to)) => out(said, name, path, &to)?,
@@ -79,19 +80,36 @@ fn place(said: &Said, number: usize) -> Result<Place, Failure> {
 
 fn out(said: &Said, name: InstanceName, path: String, to: &Path) -> Result<(), Failure> {
     let (reader, writer) = pipe()?;
-    let asked = Request::CopyOut { name, path: path.clone() };
+    own(&reader)?;
+    let asked = Request::CopyOut { name, path, holes: Holes::Kept };
     let mut work = Work::begin(said, asked, &[writer.as_fd()], Ends::Silently)?;
     // The daemon's end is the only one from here on.
     drop(writer);
-    let into = unpack::Target::of(to, &path)?;
-    let unpacked = unpack::unpack(Stream::new(&mut work, reader.as_fd()), &into);
-    finish(work, unpacked)
+    let mut stream = Stream::new(&mut work, reader.as_fd());
+    let unpacked = unpack::unpack(&mut stream, to);
+    let is_over = stream.is_over();
+    finish(work, unpacked, is_over)
+}
+
+/// The daemon decides where in the instance it goes: what stands there by then may be another than what stood there.
+fn into(said: &Said, from: &Path, name: InstanceName, path: String) -> Result<(), Failure> {
+    let source = pack::Source::of(from)?;
+    let (reader, writer) = pipe()?;
+    own(&writer)?;
+    let request = Request::CopyIn { name, path, of: Some(source.of) };
+    let mut work = Work::begin(said, request, &[reader.as_fd()], Ends::Silently)?;
+    drop(reader);
+    let mut stream = Stream::new(&mut work, writer.as_fd());
+    let packed = source.pack(&mut stream);
+    let is_over = stream.is_over();
+    drop(writer);
+    finish(work, packed, is_over)
 }
 
 /// What the daemon says counts more than what came of it here.
-fn finish(work: Work, here: Result<(), Failure>) -> Result<(), Failure> {
+fn finish(mut work: Work, here: Result<(), Failure>, is_over: bool) -> Result<(), Failure> {
     match here {
-        Err(failure) if !work.is_given_up() => {
+        Err(failure) if !(work.is_given_up() || is_over && work.is_given_up_soon()) => {
             work.give_up();
             Err(failure)
         }
@@ -99,43 +117,14 @@ fn finish(work: Work, here: Result<(), Failure>) -> Result<(), Failure> {
     }
 }
 
-fn into(said: &Said, from: &Path, name: InstanceName, path: String) -> Result<(), Failure> {
-    let own_name = pack::name_of(from)?;
-    let goes_into = path.ends_with('/') || is_directory(said, &name, &path)?;
-    // What is copied, and into which directory, under which name.
-    let (directory, called) = match (goes_into, path.trim_end_matches('/').rsplit_once('/')) {
-        (false, Some((directory, called))) => (directory, called.to_owned()),
-        _ => (path.trim_end_matches('/'), own_name),
-    };
-    let directory = if directory.is_empty() { "/" } else { directory };
-    let (reader, writer) = pipe()?;
-    let request = Request::CopyIn { name, path: directory.into() };
-    let mut work = Work::begin(said, request, &[reader.as_fd()], Ends::Silently)?;
-    drop(reader);
-    let packed = pack::pack(Stream::new(&mut work, writer.as_fd()), from, &called);
-    drop(writer);
-    finish(work, packed)
-}
-
-/// Whether there is a directory at this path of an instance: what comes out of it says so first.
-fn is_directory(said: &Said, name: &InstanceName, path: &str) -> Result<bool, Failure> {
-    let (reader, writer) = pipe()?;
-    let request = Request::CopyOut { name: name.clone(), path: path.into() };
-    let mut work = Work::begin(said, request, &[writer.as_fd()], Ends::Silently)?;
-    drop(writer);
-    let is_directory = unpack::is_directory(Stream::new(&mut work, reader.as_fd()));
-    drop(reader);
-    match work.is_interrupted() {
-        true => work.end().map(|_| false),
-        false => {
-            work.give_up();
-            Ok(is_directory)
-        }
-    }
-}
-
 fn pipe() -> Result<(OwnedFd, OwnedFd), Failure> {
     pipe_with(PipeFlags::CLOEXEC).map_err(|errno| Failure::ours(format!("pipe: {}", describe(errno))))
+}
+
+/// Our end of a pipe does not block.
+fn own(end: &OwnedFd) -> Result<(), Failure> {
+    let set = fcntl_getfl(end).and_then(|flags| fcntl_setfl(end, flags | OFlags::NONBLOCK));
+    set.map_err(|errno| Failure::ours(format!("pipe: {}", describe(errno))))
 }
 
 #[cfg(test)]

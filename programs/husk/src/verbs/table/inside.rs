@@ -78,7 +78,7 @@ pub const VERBS: [Verb; 6] = [
         kinds: &[Kind::Instance],
         text: "what instances use of this machine",
         about: "Shows processor time, memory, disk and processes of the instances that run: every second on a \
-                terminal, once elsewhere.",
+                terminal until q is pressed, once elsewhere.",
         options: &[&[flag("no-stream", None, "once"), FORMAT]],
         count: (0, MANY),
         tail: Tail::Words,
@@ -89,8 +89,8 @@ pub const VERBS: [Verb; 6] = [
         words: "[NAME…]",
         kinds: &[Kind::Instance],
         text: "the processes of instances, the busiest first",
-        about: "Shows the processes of the instances that run, the busiest first: every second on a terminal, once \
-                elsewhere.",
+        about: "Shows the processes of the instances that run, the busiest first: every second on a terminal until q is \
+                pressed, once elsewhere.",
         options: &[&[value("count", Some('n'), "N", Kind::Other, "so many times, then end")]],
         count: (0, MANY),
         tail: Tail::Words,

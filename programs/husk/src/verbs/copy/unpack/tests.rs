@@ -1,31 +1,46 @@
 //! Archives of hostile instances.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 
-use tar::{Builder, Header};
+use image::tar::Writer;
 
 use super::*;
 
 /// An archive of entries: type, name, what it leads to or holds.
-fn archive(entries: &[(EntryType, &str, &str)]) -> Vec<u8> {
-    let mut builder = Builder::new(Vec::new());
+fn archive(entries: &[(Kind, &str, &str)]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut writer = Writer::new(&mut bytes);
     for (kind, name, text) in entries {
-        let mut header = Header::new_gnu();
-        header.set_entry_type(*kind);
-        header.set_mode(0o6755);
-        header.set_mtime(1_000_000_000);
-        // As a name is written by who means no good: set_path refuses `..`.
-        header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
-        let body = if kind.is_file() { text.as_bytes() } else { b"" };
-        if !kind.is_file() && !text.is_empty() {
-            header.as_old_mut().linkname[..text.len()].copy_from_slice(text.as_bytes());
+        let is_file = *kind == Kind::File;
+        let entry = Entry {
+            size: if is_file { text.len() as u64 } else { 0 },
+            link: if is_file { Vec::new() } else { text.as_bytes().to_vec() },
+            ..entry(*kind, name)
+        };
+        writer.header(&entry).unwrap();
+        if is_file {
+            writer.content(text.as_bytes()).unwrap();
         }
-        header.set_size(body.len() as u64);
-        header.set_cksum();
-        builder.append(&header, body).unwrap();
     }
-    builder.into_inner().unwrap()
+    writer.finish().unwrap();
+    bytes
+}
+
+fn entry(kind: Kind, name: &str) -> Entry {
+    Entry {
+        path: name.as_bytes().to_vec(),
+        kind,
+        mode: 0o6755,
+        uid: 0,
+        gid: 0,
+        mtime: Time { seconds: 1_000_000_000, nanoseconds: 0 },
+        size: 0,
+        link: Vec::new(),
+        device: (0, 0),
+        xattrs: Vec::new(),
+        map: None,
+    }
 }
 
 struct Ground(PathBuf);
@@ -38,9 +53,8 @@ impl Ground {
         Self(path)
     }
 
-    fn unpack(&self, to: &str, entries: &[(EntryType, &str, &str)]) -> Result<(), Failure> {
-        let target = Target::of(&self.0.join(to), "/srv/x").unwrap();
-        unpack(archive(entries).as_slice(), &target)
+    fn unpack(&self, to: &str, entries: &[(Kind, &str, &str)]) -> Result<(), Failure> {
+        unpack(archive(entries).as_slice(), &self.0.join(to))
     }
 
     fn outside(&self) -> usize {
@@ -58,13 +72,13 @@ impl Drop for Ground {
 fn a_tree_is_unpacked_under_the_name_that_was_asked_for() {
     let ground = Ground::new("tree");
     let entries = [
-        (EntryType::Directory, "x/", ""),
-        (EntryType::Regular, "x/a", "text"),
-        (EntryType::Symlink, "x/link", "a"),
-        (EntryType::Link, "x/hard", "x/a"),
-        (EntryType::Directory, "x/d/", ""),
-        (EntryType::Regular, "x/d/b", ""),
-        (EntryType::Fifo, "x/pipe", ""),
+        (Kind::Directory, "x/", ""),
+        (Kind::File, "x/a", "text"),
+        (Kind::Symlink, "x/link", "a"),
+        (Kind::HardLink, "x/hard", "x/a"),
+        (Kind::Directory, "x/d/", ""),
+        (Kind::File, "x/d/b", ""),
+        (Kind::Fifo, "x/pipe", ""),
     ];
     ground.unpack("to", &entries).unwrap();
     ground.unpack("to/new", &entries).unwrap();
@@ -84,15 +98,15 @@ fn a_tree_is_unpacked_under_the_name_that_was_asked_for() {
 fn a_directory_may_be_called_dot_and_a_file_replaces_a_link() {
     let ground = Ground::new("dot");
     symlink("../outside/file", ground.0.join("to/x")).unwrap();
-    ground.unpack("to", &[(EntryType::Regular, "x", "text")]).unwrap();
+    ground.unpack("to", &[(Kind::File, "x", "text")]).unwrap();
     assert_eq!(fs::read_to_string(ground.0.join("to/x")).unwrap(), "text");
     let entries = [
-        (EntryType::Directory, "./", ""),
-        (EntryType::Regular, "./a", "b"),
-        (EntryType::Regular, ".c", "d"),
+        (Kind::Directory, "./", ""),
+        (Kind::File, "./a", "b"),
+        (Kind::File, ".c", "d"),
         // Not the directory's own name, which none of these has before it.
-        (EntryType::Regular, "x", "e"),
-        (EntryType::Link, "l", "x"),
+        (Kind::File, "x", "e"),
+        (Kind::HardLink, "l", "x"),
     ];
     ground.unpack("to/y", &entries).unwrap();
     assert_eq!(fs::read_to_string(ground.0.join("to/y/a")).unwrap(), "b");
@@ -106,18 +120,14 @@ fn no_archive_writes_outside_of_its_target() {
     let ground = Ground::new("hostile");
     let outside = ground.0.join("outside");
     let outside = outside.to_str().unwrap();
-    let cases: &[&[(EntryType, &str, &str)]] = &[
-        &[(EntryType::Regular, "x/../../outside/a", "")],
-        &[(EntryType::Regular, "../outside/a", "")],
-        &[(EntryType::Symlink, "x", outside), (EntryType::Regular, "x/a", "")],
-        &[(EntryType::Symlink, "x", "../outside"), (EntryType::Regular, "x/a", "")],
-        &[(EntryType::Symlink, "x", "../outside"), (EntryType::Directory, "x", "")],
-        &[
-            (EntryType::Directory, "x", ""),
-            (EntryType::Symlink, "x/l", outside),
-            (EntryType::Regular, "x/l/a", ""),
-        ],
-        &[(EntryType::Directory, "x", ""), (EntryType::Link, "x/l", "x/../../outside")],
+    let cases: &[&[(Kind, &str, &str)]] = &[
+        &[(Kind::File, "x/../../outside/a", "")],
+        &[(Kind::File, "../outside/a", "")],
+        &[(Kind::Symlink, "x", outside), (Kind::File, "x/a", "")],
+        &[(Kind::Symlink, "x", "../outside"), (Kind::File, "x/a", "")],
+        &[(Kind::Symlink, "x", "../outside"), (Kind::Directory, "x", "")],
+        &[(Kind::Directory, "x", ""), (Kind::Symlink, "x/l", outside), (Kind::File, "x/l/a", "")],
+        &[(Kind::Directory, "x", ""), (Kind::HardLink, "x/l", "x/../../outside")],
     ];
     for (number, case) in cases.iter().enumerate() {
         let to = format!("to/{number}");
@@ -126,14 +136,35 @@ fn no_archive_writes_outside_of_its_target() {
         assert_eq!(ground.outside(), 0, "{case:?}");
     }
     // An absolute name is refused, and not bent to another.
-    ground.unpack("to/0", &[(EntryType::Regular, "/outside", "")]).unwrap_err();
+    ground.unpack("to/0", &[(Kind::File, "/outside", "")]).unwrap_err();
 }
 
 #[test]
 fn an_archive_that_breaks_off_is_an_error() {
     let ground = Ground::new("broken");
-    let whole = archive(&[(EntryType::Regular, "x", &"text".repeat(500))]);
-    let target = Target::of(&ground.0.join("to"), "/x").unwrap();
-    assert!(unpack(&whole[..700], &target).is_err());
-    assert!(unpack(&b"no archive at all, by far".repeat(50)[..], &target).is_err());
+    let whole = archive(&[(Kind::File, "x", &"text".repeat(500))]);
+    let to = ground.0.join("to");
+    assert!(unpack(&whole[..700], &to).is_err());
+    assert!(unpack(&whole[..whole.len() - 1024], &to).is_err(), "an end that is not marked");
+    assert!(unpack(&b"no archive at all, by far".repeat(50)[..], &to).is_err());
+}
+
+#[test]
+fn holes_stay_holes() {
+    let ground = Ground::new("holes");
+    let size = 10 << 30;
+    let map = vec![Segment { offset: 1 << 20, length: 4096 }, Segment { offset: 5 << 30, length: 8192 }];
+    let mut bytes = Vec::new();
+    let mut writer = Writer::new(&mut bytes);
+    writer.header(&Entry { size, map: Some(map), ..entry(Kind::File, "x") }).unwrap();
+    writer.content(&[b'a'; 4096 + 8192]).unwrap();
+    writer.finish().unwrap();
+    unpack(bytes.as_slice(), &ground.0.join("to")).unwrap();
+    let metadata = fs::metadata(ground.0.join("to/x")).unwrap();
+    assert_eq!(metadata.size(), size);
+    assert!(metadata.blocks() * 512 < 1 << 20, "{} blocks", metadata.blocks());
+    let mut read = [0; 3];
+    let file = File::open(ground.0.join("to/x")).unwrap();
+    file.read_exact_at(&mut read, (5 << 30) - 1).unwrap();
+    assert_eq!(&read, b"\0aa");
 }
