@@ -55,7 +55,28 @@ impl Error {
     /// For `map_err`: the kernel's answer to what an entry made necessary.
     #[cfg(feature = "store")]
     pub(crate) fn making<'a>(name: &'a [u8], action: &'static str) -> impl FnOnce(Errno) -> Self + 'a {
-        move |errno| Self::entry(name, format!("{action}: {}", sys::strerror::describe(errno)))
+        move |errno| match errno {
+            // Whatever the entry is: the same archive may be taken another time, or elsewhere.
+            Errno::NOSPC
+            | Errno::DQUOT
+            | Errno::IO
+            | Errno::ROFS
+            | Errno::MFILE
+            | Errno::NFILE
+            | Errno::NOMEM => Self::System { action, on: format!("entry {}", shown(name)), errno },
+            _ => Self::entry(name, format!("{action}: {}", sys::strerror::describe(errno))),
+        }
+    }
+
+    /// The same with the layer of several in which it went wrong.
+    pub(crate) fn in_layer(self, layer: &str) -> Self {
+        match self {
+            Self::System { action, on, errno } => {
+                Self::System { action, on: format!("{on} of layer {layer}"), errno }
+            }
+            Self::Entry { name, why } => Self::Entry { name: format!("{name} of layer {layer}"), why },
+            other => other,
+        }
     }
 
     fn is_interruption(&self) -> bool {

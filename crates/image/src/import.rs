@@ -199,7 +199,8 @@ impl<'a> Work<'a> {
                 }
             },
             |intake| self.unpack(intake, End::Any),
-        )?;
+        )
+        .map_err(|error| error.in_layer(&name))?;
         if flowed.digest != layer.diff_id {
             let real = flowed.digest;
             let said = layer.diff_id;

@@ -1,6 +1,10 @@
 //! The records on disk, and the root that they are in. What is made or removed lies in `tmp/` while it is half of
 //! something, and appears or disappears by one rename(2); a record is replaced in the same way. So a kill or a power cut
 //! at any moment leaves the old or the new, and what is in `tmp/` is nobody's.
+//!
+//! A new instance gets its name before its record is on the disk, which makes one wait for the disk of two. Nobody has been
+//! told of it then: if the power fails in between, it may be there without a whole record, and with nothing else in it.
+//! That is how it is known, and it goes (`unfinished`).
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -14,8 +18,11 @@ use sys::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with};
 use sys::strerror::describe;
 
 use crate::InstanceName;
+use crate::message::Files;
 use crate::record::{Record, VERSION};
 use crate::state::State;
+
+mod unfinished;
 
 /// The name of a record in an instance's directory.
 const RECORD: &str = "instance.json";
@@ -148,7 +155,7 @@ impl Store {
     }
 
     /// All records, and for each that cannot be read the reason: that is left as it is, since its files may be all that
-    /// somebody has. A directory without a record is none: it is removed.
+    /// somebody has. A directory without a record, or one that was never finished, is none: it is removed.
     ///
     /// # Errors
     /// That the directory cannot be read.
@@ -163,7 +170,10 @@ impl Store {
             };
             match self.load(&name) {
                 Err(error) if error.kind == io::ErrorKind::NotFound => self.discard(&name)?,
-                record => found.push((name, record)),
+                record => match unfinished::is(&entry.path()) {
+                    true => self.discard(&name)?,
+                    false => found.push((name, record)),
+                },
             }
         }
         Ok(found)
@@ -200,7 +210,7 @@ impl Store {
         let directory = self.directory(name);
         let new = self.scratch("record", name);
         let path = directory.join(RECORD);
-        let saved = write_new(&new, record).and_then(|()| {
+        let saved = write_new(&new, record).and_then(|file| sync_record(&file, &new)).and_then(|()| {
             exchange(&new, &path)?;
             sync(&directory).inspect_err(|_| undo(exchange(&new, &path)))
         });
@@ -228,7 +238,8 @@ impl Store {
         })
     }
 
-    /// Makes an instance: `fill` makes its files in a directory that is its own once it has its name.
+    /// Makes an instance: `fill` makes its files in a directory that is its own once it has its name. When this returns,
+    /// all of it is on the disk, the content of files that `fill` makes excepted: that is for `fill` to see to.
     ///
     /// # Errors
     /// `AlreadyExists` where there is one of that name, what `fill` says, and what cannot be written; nothing is left
@@ -241,24 +252,41 @@ impl Store {
     ) -> Result<(), StoreError> {
         let new = self.scratch("new", name);
         make_directory(&new)?;
-        let filled = fill(&new)
+        let named = fill(&new)
             .map_err(|error| StoreError::new("make", &self.directory(name), &error))
             .and_then(|()| write_new(&new.join(RECORD), record))
-            .and_then(|()| sync(&new))
-            .and_then(|()| self.publish(&new, name));
-        if filled.is_err() {
+            .and_then(|file| match record.files {
+                Files::Overlay => Ok(file),
+                // It has files: without its record it would not be known for one that was never finished.
+                Files::Copy => sync_record(&file, &new.join(RECORD)).and_then(|()| sync(&new)).map(|()| file),
+            })
+            .and_then(|file| self.name(&new, name).map(|()| file));
+        let directory = self.directory(name);
+        let kept = match named {
+            // The record first: ext4 and XFS write its name, its directory and theirs with it, and have nothing left to
+            // do for the other two.
+            Ok(file) => sync_record(&file, &directory.join(RECORD))
+                .and_then(|()| sync(&directory))
+                .and_then(|()| self.sync_names())
+                // Nobody has been told of it.
+                .inspect_err(|_| undo(self.discard(name))),
+            Err(error) => Err(error),
+        };
+        if kept.is_err() {
             // What cannot be removed now goes with the next start.
             let _ = self.remove_tree(&new);
         }
-        filled
+        kept
     }
 
-    fn publish(&self, from: &Path, name: &InstanceName) -> Result<(), StoreError> {
+    fn name(&self, from: &Path, name: &InstanceName) -> Result<(), StoreError> {
         let to = self.directory(name);
         renameat_with(CWD, from, CWD, &to, RenameFlags::NOREPLACE)
-            .map_err(|errno| StoreError::new("rename", &to, &io::Error::from(errno)))?;
-        // Who is told that there is none must not find it, nor the next daemon.
-        sync(&self.root.join("instances")).inspect_err(|_| undo(fs::rename(&to, from)))
+            .map_err(|errno| StoreError::new("rename", &to, &io::Error::from(errno)))
+    }
+
+    fn sync_names(&self) -> Result<(), StoreError> {
+        sync(&self.root.join("instances"))
     }
 
     /// Gives an instance another name.
@@ -266,7 +294,10 @@ impl Store {
     /// # Errors
     /// `AlreadyExists` where there is one of that name; what cannot be written. It has its old name then.
     pub fn rename(&self, name: &InstanceName, to: &InstanceName) -> Result<(), StoreError> {
-        self.publish(&self.directory(name), to)
+        let from = self.directory(name);
+        self.name(&from, to)?;
+        // Who is told that there is none must not find it, nor the next daemon.
+        self.sync_names().inspect_err(|_| undo(fs::rename(self.directory(to), &from)))
     }
 
     /// Removes an instance: it is gone at once, its files are when this returns.
@@ -279,7 +310,7 @@ impl Store {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             renamed => renamed.map_err(|error| StoreError::new("rename", &from, &error))?,
         }
-        let synced = sync(&self.root.join("instances"));
+        let synced = self.sync_names();
         // It is in nobody's way, but gone for good only if a power cut cannot bring it back.
         self.remove_tree(&to).and(synced)
     }
@@ -319,14 +350,19 @@ fn make_directory(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// Writes a record to a file that is not there yet, and to the disk.
-fn write_new(path: &Path, record: &Record) -> Result<(), StoreError> {
+/// Writes a record to a file that is not there yet, which may not be on the disk then.
+fn write_new(path: &Path, record: &Record) -> Result<File, StoreError> {
     let failed = |error: &io::Error| StoreError::new("write", path, error);
     let mut text = serde_json::to_vec_pretty(record).map_err(|error| failed(&error.into()))?;
     text.push(b'\n');
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     let mut file = file.map_err(|error| failed(&error))?;
-    file.write_all(&text).and_then(|()| file.sync_all()).map_err(|error| failed(&error))
+    file.write_all(&text).map_err(|error| failed(&error))?;
+    Ok(file)
+}
+
+fn sync_record(file: &File, path: &Path) -> Result<(), StoreError> {
+    file.sync_all().map_err(|error| StoreError::new("write", path, &error))
 }
 
 /// What has been renamed in a directory is so on the disk.

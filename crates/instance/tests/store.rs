@@ -55,6 +55,11 @@ fn record() -> Record {
     }
 }
 
+/// What huskd makes for changes over an image.
+fn parts(directory: &Path) -> std::io::Result<()> {
+    ["upper", "work"].iter().try_for_each(|part| fs::create_dir(directory.join(part)))
+}
+
 fn names(store: &Store) -> Vec<String> {
     let mut names: Vec<String> =
         store.load_all().unwrap().iter().map(|(name, _)| name.as_str().to_string()).collect();
@@ -96,7 +101,7 @@ fn what_could_not_be_filled_is_not_there() {
 fn a_noted_state_counts_if_it_is_newer_and_whole() {
     let place = Place::new();
     let store = place.open();
-    store.create(&name("web"), &record(), |_| Ok(())).unwrap();
+    store.create(&name("web"), &record(), parts).unwrap();
     let noted = Record { saved: 1, state: State::new(2000), ..record() };
     store.note(&name("web"), &noted).unwrap();
     assert_eq!(store.load(&name("web")).unwrap(), noted);
@@ -114,9 +119,9 @@ fn no_instance_takes_the_place_of_another() {
     let place = Place::new();
     let store = place.open();
     for one in ["a", "b"] {
-        store.create(&name(one), &record(), |_| Ok(())).unwrap();
+        store.create(&name(one), &record(), parts).unwrap();
     }
-    assert_eq!(store.create(&name("a"), &record(), |_| Ok(())).unwrap_err().kind(), ErrorKind::AlreadyExists);
+    assert_eq!(store.create(&name("a"), &record(), parts).unwrap_err().kind(), ErrorKind::AlreadyExists);
     assert_eq!(store.rename(&name("a"), &name("b")).unwrap_err().kind(), ErrorKind::AlreadyExists);
     store.rename(&name("a"), &name("c")).unwrap();
     assert_eq!(names(&store), ["b", "c"]);
@@ -141,10 +146,12 @@ fn what_is_half_made_goes_and_what_is_damaged_stays() {
     let place = Place::new();
     let store = place.open();
     for one in ["good", "damaged", "newer"] {
-        store.create(&name(one), &record(), |_| Ok(())).unwrap();
+        store.create(&name(one), &record(), parts).unwrap();
     }
     let file = |name: &str| store.root().join("instances").join(name).join("instance.json");
     fs::write(file("damaged"), "{").unwrap();
+    // What somebody has made is in it.
+    fs::write(file("damaged").with_file_name("upper/file"), "").unwrap();
     let newer = fs::read_to_string(file("newer")).unwrap();
     fs::write(file("newer"), newer.replace("\"version\": 1", "\"version\": 2")).unwrap();
     fs::create_dir(store.root().join("instances/half")).unwrap();
@@ -159,6 +166,56 @@ fn what_is_half_made_goes_and_what_is_damaged_stays() {
     let text = |one: &str| store.load(&name(one)).unwrap_err().to_string();
     assert!(text("newer").contains("it is of version 2, this huskd understands 1"), "{}", text("newer"));
     assert!(text("damaged").contains("instance.json: EOF"), "{}", text("damaged"));
+}
+
+#[test]
+fn what_a_power_cut_kept_from_being_finished_goes() {
+    type Change = fn(&Path);
+    let changes: [(&str, bool, Change); 9] = [
+        // The record has its name, and nothing or nothing right in it.
+        ("empty", false, |at| fs::write(at.join("instance.json"), "").unwrap()),
+        ("zeros", false, |at| fs::write(at.join("instance.json"), [0; 512]).unwrap()),
+        ("cut", false, |at| {
+            let text = fs::read(at.join("instance.json")).unwrap();
+            fs::write(at.join("instance.json"), &text[..text.len() / 2]).unwrap();
+        }),
+        ("without-a-part", false, |at| fs::remove_dir(at.join("work")).unwrap()),
+        // These have something that a new one has not.
+        ("changed", true, |at| {
+            fs::write(at.join("instance.json"), "").unwrap();
+            fs::write(at.join("upper/file"), "").unwrap();
+        }),
+        ("started", true, |at| {
+            fs::write(at.join("instance.json"), "").unwrap();
+            fs::create_dir(at.join("work/work")).unwrap();
+        }),
+        ("logged", true, |at| {
+            fs::remove_dir(at.join("upper")).unwrap();
+            fs::write(at.join("log"), "").unwrap();
+        }),
+        ("copied", true, |at| {
+            fs::write(at.join("instance.json"), "").unwrap();
+            fs::rename(at.join("upper"), at.join("rootfs")).unwrap();
+        }),
+        ("whole", true, |_| {}),
+    ];
+    let place = Place::new();
+    let store = place.open();
+    for (one, _, change) in changes {
+        store.create(&name(one), &record(), parts).unwrap();
+        change(&store.directory(&name(one)));
+    }
+    drop(store);
+    let mut stay: Vec<&str> = changes.iter().filter(|(_, stays, _)| *stays).map(|(one, ..)| *one).collect();
+    stay.sort_unstable();
+    let store = place.open();
+    assert_eq!(names(&store), stay);
+    let mut left: Vec<String> = fs::read_dir(store.root().join("instances"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    left.sort_unstable();
+    assert_eq!(left, stay);
 }
 
 #[test]

@@ -36,6 +36,7 @@ pub mod start;
 pub mod strerror;
 pub mod vsock;
 pub mod vt;
+pub mod writeback;
 
 pub use rustix::io::Errno;
 pub use rustix::{event, fd, ffi, fs, io, mount, net, param, pipe, process, pty, rand, stdio, system};

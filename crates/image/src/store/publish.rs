@@ -57,7 +57,7 @@ impl Store {
         let record = ImageRecord { layers: layers.clone(), config: config.clone(), created, size };
         records::write(staging.fd(), "image.json", &record)?;
         Watch::new(progress, Phase::Syncing, None).report()?;
-        // One sync of the file system in place of one of each file.
+        // One sync of the file system in place of one of each file, the records too.
         fs::syncfs(staging.fd()).map_err(Error::system("sync", "the store"))?;
         Watch::new(progress, Phase::Syncing, None).report()?;
 

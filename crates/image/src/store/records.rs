@@ -86,12 +86,11 @@ fn read<T: DeserializeOwned>(at: BorrowedFd<'_>, file: &str, on: &str) -> Result
         .map_err(|error| Error::Archive(format!("the record of {on}: {error}")))
 }
 
-/// Writes a record that is not there yet, down to the disk.
+/// Writes a record that is not there yet. It is on the disk after the next sync of the store.
 pub(super) fn write(at: BorrowedFd<'_>, file: &str, record: &impl Serialize) -> Result<()> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let fd = fs::openat(at, file, flags, Mode::from_raw_mode(0o600)).map_err(Error::system("make", file))?;
     let text = serde_json::to_vec(record).map_err(|error| Error::Invalid(format!("{file}: {error}")))?;
     let mut stream = File::from(fd);
-    stream.write_all(&text).map_err(|error| Error::stream("write", file, &error))?;
-    fs::fsync(&stream).map_err(Error::system("sync", file))
+    stream.write_all(&text).map_err(|error| Error::stream("write", file, &error))
 }

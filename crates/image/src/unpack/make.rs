@@ -107,23 +107,33 @@ impl Unpacking<'_> {
         let fd = anew((&parent.fd, name), path, replaces(self.target, entry.kind), || {
             fs::openat(parent.fd, name, flags, mode)
         })?;
-        match &entry.map {
+        let begun = match &entry.map {
             None => self.fill(&fd, path, reader)?,
             Some(map) => self.fill_sparse(&fd, entry, map, reader)?,
-        }
+        };
         self.set_attributes(fd.as_fd(), entry, origin)?;
-        fs::futimens(&fd, &times(entry.mtime)).map_err(Error::making(path, "set times"))
+        fs::futimens(&fd, &times(entry.mtime)).map_err(Error::making(path, "set times"))?;
+        if let Some(writeback) = &mut self.writeback {
+            writeback.complete(fd, begun, entry.size);
+        }
+        Ok(())
     }
 
-    fn fill<I: Input>(&mut self, fd: &OwnedFd, path: &[u8], reader: &mut Reader<I>) -> Result<()> {
+    /// Says up to where the file is on its way to the disk.
+    fn fill<I: Input>(&mut self, fd: &OwnedFd, path: &[u8], reader: &mut Reader<I>) -> Result<u64> {
+        let (mut begun, mut end) = (0, 0);
         loop {
             let bytes = reader.content()?;
             if bytes.is_empty() {
-                return Ok(());
+                return Ok(begun);
             }
             self.budget.write(bytes.len())?;
             let written = sys::io::write(fd, bytes).map_err(Error::making(path, "write"))?;
             reader.consume(written);
+            end += written as u64;
+            if let Some(writeback) = &mut self.writeback {
+                writeback.advance(fd, &mut begun, end);
+            }
         }
     }
 
@@ -133,7 +143,8 @@ impl Unpacking<'_> {
         entry: &Entry,
         map: &[Segment],
         reader: &mut Reader<I>,
-    ) -> Result<()> {
+    ) -> Result<u64> {
+        let mut begun = 0;
         fs::ftruncate(fd, entry.size).map_err(Error::making(&entry.path, "set the size"))?;
         for segment in map {
             let (mut at, mut left) = (segment.offset, segment.length);
@@ -145,9 +156,12 @@ impl Unpacking<'_> {
                 let written = written.map_err(Error::making(&entry.path, "write"))?;
                 reader.consume(written);
                 (at, left) = (at + written as u64, left - written as u64);
+                if let Some(writeback) = &mut self.writeback {
+                    writeback.advance(fd, &mut begun, at);
+                }
             }
         }
-        Ok(())
+        Ok(begun)
     }
 
     fn symlink(&mut self, name: &[u8], entry: &Entry) -> Result<()> {

@@ -9,6 +9,7 @@ mod descent;
 mod make;
 mod marks;
 mod path;
+mod writeback;
 
 use sys::fd::{AsFd, BorrowedFd, OwnedFd};
 use sys::fs::{self, Mode, OFlags};
@@ -23,6 +24,7 @@ use crate::tar::{Input, Kind, Reader, Time};
 use crate::warnings::Warnings;
 use budget::Budget;
 use descent::Descent;
+use writeback::Writeback;
 
 /// What becomes of device nodes in an archive.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -83,7 +85,13 @@ fn unpack_at<I: Input>(
         let seconds = sys::clock::seconds_since_1970().cast_signed();
         descent.set(Time { seconds, nanoseconds: 0 }, 0);
     }
-    let mut unpacking = Unpacking { descent, budget, owner, devices: limits.devices, target, warnings };
+    let writeback = match target {
+        Target::Layer => Some(Writeback::start()?),
+        // Nobody waits for the disk.
+        Target::Tree => None,
+    };
+    let mut unpacking =
+        Unpacking { descent, budget, owner, devices: limits.devices, target, writeback, warnings };
     let mut unpacked = Unpacked::default();
     while let Some(mut entry) = reader.next_entry()? {
         unpacked.entries += 1;
@@ -99,6 +107,9 @@ fn unpack_at<I: Input>(
         unpacking.make(&entry, reader)?;
     }
     unpacking.descent.finish()?;
+    if let Some(writeback) = unpacking.writeback {
+        writeback.finish();
+    }
     Ok(unpacked)
 }
 
@@ -110,6 +121,7 @@ struct Unpacking<'a> {
     owner: (u32, u32),
     devices: Devices,
     target: Target,
+    writeback: Option<Writeback>,
     warnings: &'a mut Warnings,
 }
 

@@ -13,7 +13,7 @@ const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
 /// The digest of bytes, as the specification spells it.
-fn digest(bytes: &[u8]) -> String {
+pub fn digest(bytes: &[u8]) -> String {
     use sha2::Digest;
     let digits: String = sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
     format!("sha256:{digits}")
@@ -58,6 +58,13 @@ impl Layout {
         self.0.push(("oci-layout".to_owned(), br#"{"imageLayoutVersion":"1.0.0"}"#.to_vec()));
         archive(&self.0)
     }
+}
+
+/// An image of these layers for this machine, as an OCI archive.
+pub fn oci(layers: &[(Vec<u8>, Vec<u8>)]) -> Vec<u8> {
+    let mut layout = Layout::default();
+    let image = layout.image(layers, own());
+    layout.finish(&[image])
 }
 
 fn archive(files: &[(String, Vec<u8>)]) -> Vec<u8> {

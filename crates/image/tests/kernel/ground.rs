@@ -52,7 +52,8 @@ impl Ground {
         Self::within(Path::new("/tmp"))
     }
 
-    fn within(place: &Path) -> Self {
+    /// In a directory.
+    pub fn within(place: &Path) -> Self {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let at = place.join(format!("husk-image-{}-{number}", std::process::id()));
         fs::create_dir_all(at.join("canary/directory")).unwrap();

@@ -1,6 +1,7 @@
 //! The store on a kernel. Needs root.
 
 mod documents;
+mod full;
 mod ground;
 mod links;
 mod marks;

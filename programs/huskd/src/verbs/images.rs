@@ -32,6 +32,13 @@ pub fn refusal(error: &image::Error) -> Refusal {
     refuse(code, error.to_string())
 }
 
+/// The same of an image that was to be made: what can be done where the disk is full.
+fn not_made(error: &image::Error) -> Refusal {
+    let is_full = matches!(error, image::Error::System { errno: sys::Errno::NOSPC | sys::Errno::DQUOT, .. });
+    let hint = "make room: husk rmi IMAGE and husk rm NAME remove what is not needed any more";
+    Refusal { hint: is_full.then(|| hint.to_owned()), ..refusal(error) }
+}
+
 fn name_of(image: &ImageName) -> Result<image::Name, Refusal> {
     image::Name::parse(image.as_str()).map_err(|error| refusal(&error))
 }
@@ -79,7 +86,7 @@ pub fn import_file(
     let pace = Pace::new(client);
     let source = image::Source::File(archive);
     let imported = daemon.images.import(source, &name, &limits, &mut pace.report());
-    let imported = imported.map_err(|error| refusal(&error))?;
+    let imported = imported.map_err(|error| not_made(&error))?;
     Ok(made(daemon, client.peer(), "imported", image, &imported))
 }
 
@@ -107,7 +114,7 @@ pub fn seed(
     let pace = Pace::new(client);
     let limits = Limits { devices: image::Devices::Kept, ..Limits::default() };
     let seeded = daemon.images.seed(path, &name, &own, &limits, &mut pace.report());
-    let seeded = seeded.map_err(|error| refusal(&error))?;
+    let seeded = seeded.map_err(|error| not_made(&error))?;
     Ok(made(daemon, client.peer(), "imported", image, &seeded))
 }
 
@@ -138,7 +145,7 @@ pub fn commit(
             let tree = tree_of(daemon, &seat, &record)?;
             daemon.images.commit_flat(tree.root(), wanted, &limits, &mut pace.report())
         };
-        let committed = committed.map_err(|error| refusal(&error))?;
+        let committed = committed.map_err(|error| not_made(&error))?;
         done = made(daemon, client.peer(), "committed", image, &committed);
         Ok(())
     };
