@@ -44,6 +44,12 @@ pub fn find(privilege: Privilege) -> Place {
     found.map_or_else(Place::Nowhere, Place::Below)
 }
 
+/// Why a privileged container can have no limits here, if it cannot. Nothing is changed.
+#[must_use]
+pub fn unavailable() -> Option<Failure> {
+    Hierarchy::find().err().map(|unavailable| no_hierarchy(&unavailable))
+}
+
 fn no_hierarchy(unavailable: &Unavailable) -> Failure {
     Failure::ours(format!("limits need cgroup v2: {unavailable}")).hint(Some(unavailable.hint()))
 }

@@ -68,6 +68,17 @@ impl Default for Settings {
     }
 }
 
+/// Whether a port of the host could be published just now. Nothing is taken for it: it may be another's by the time that it
+/// is ([`Network::prepare`] looks again).
+///
+/// # Errors
+/// A program of the host has it; the address is none of the host's; the kernel does not say.
+pub fn check_port(publish: &Publish) -> Result<(), Error> {
+    let mut socket =
+        socket::Socket::diagnosis().map_err(|errno| Error::kernel("open a socket for sock_diag", errno))?;
+    port::check(&mut socket, publish)
+}
+
 /// What an instance gets.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Attachment {

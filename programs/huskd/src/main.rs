@@ -12,6 +12,7 @@ mod effects;
 mod events;
 mod initns;
 mod journal;
+mod lacking;
 mod launch;
 mod listen;
 mod options;

@@ -127,6 +127,32 @@ fn an_archive_that_is_refused_is_named() {
 }
 
 #[test]
+fn what_is_done_with_a_warning_is_done_and_the_warning_is_said() {
+    let fake =
+        Fake::new(|_, peer| peer.ok(json!({"warnings": ["bind /a:/b:\u{1b} /a: none"], "more_warnings": 2})));
+    let expected = "husk: warning: bind /a:/b:\\u{1b} /a: none\nhusk: warning: 2 more of these\n";
+    for line in
+        [&["new", "web", "debian"][..], &["set", "web", "--memory", "1m"], &["import", "/dev/null", "x"]]
+    {
+        let ended = run(&mut husk(&fake, line));
+        assert!(ended.code() == 0 && ended.err().ends_with(expected), "{line:?}: {}", ended.err());
+    }
+}
+
+#[test]
+fn an_instance_that_cannot_be_reached_is_said_with_the_reason() {
+    let fake = Fake::new(|_, peer| {
+        let mut one = summary("web");
+        (one["state"], one["reason"]) = (json!("unreachable"), json!("its shim, process 7, does not answer"));
+        peer.ok(json!({"instances": [one]}));
+    });
+    let ended = run(&mut husk(&fake, &["ls"]));
+    assert!(ended.out().contains(" unreachable "), "{}", ended.out());
+    let expected = "husk: web: its shim, process 7, does not answer (hint: husk stop web kills the shim)\n";
+    assert_eq!((ended.code(), ended.err().as_str()), (0, expected));
+}
+
+#[test]
 fn events_end_with_the_daemon_and_say_so() {
     let fake = Fake::new(|_, peer| {
         peer.event(json!({"time_ns": 0, "event": "exited", "name": "web"}));

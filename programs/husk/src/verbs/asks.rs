@@ -119,9 +119,7 @@ fn reopened(said: &Said) -> Result<Connection, Failure> {
 }
 
 fn take(said: &Said, mut answer: Map<String, Value>, values: &mut Vec<Value>) -> Result<(), Failure> {
-    if let Some(warning) = answer.get("warning").and_then(Value::as_str) {
-        crate::tell(&format!("warning: {}", super::words::plain(warning)));
-    }
+    super::warn(&answer);
     match said.verb.name {
         "wait" => {
             let code = answer.get("code").and_then(Value::as_u64).unwrap_or_default();

@@ -62,6 +62,17 @@ fn ask(connection: &mut Connection, request: &Request) -> Result<Map<String, Val
     }
 }
 
+/// What the daemon says beside that something is done.
+fn warn(answer: &Map<String, Value>) {
+    let warnings = answer.get("warnings").and_then(Value::as_array);
+    for warning in warnings.into_iter().flatten().filter_map(Value::as_str) {
+        crate::tell(&format!("warning: {}", words::plain(warning)));
+    }
+    if let Some(more @ 1..) = answer.get("more_warnings").and_then(Value::as_u64) {
+        crate::tell(&format!("warning: {more} more of these"));
+    }
+}
+
 /// What the daemon says, with what may help: its own hint, else a name that may have been meant, else what to do in
 /// such a case.
 fn refused(connection: &mut Connection, request: &Request, refusal: Refusal) -> Failure {

@@ -89,6 +89,7 @@ impl Work {
         match (self.answer.take(), self.state) {
             (Some(Answer::Ok(answer)), _) => {
                 self.meter.finish();
+                super::warn(&answer);
                 Ok(answer)
             }
             (Some(Answer::Error(refusal)), State::Interrupted) if refusal.code == Reason::Interrupted => {

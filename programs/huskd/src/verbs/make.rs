@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use crate::client::{Client, Done, Peer};
 use crate::daemon::{Daemon, now_ms};
 use crate::effects::{Orders, perform};
+use crate::lacking::lacking;
 use crate::private::ports;
 use crate::refusal::{not_kept, refuse};
 use crate::verbs::{images, run};
@@ -57,7 +58,12 @@ pub fn new(daemon: &Arc<Daemon>, client: &Client, name: &InstanceName, of: &Of) 
     claim.add(record);
     drop(kept);
     daemon.events.tell("created", name.as_str(), Some(client.peer()), &[("image", of.image.as_str().into())]);
-    Ok(Done::silent())
+    Ok(warned(lacking(daemon, &of.settings, |_| true)))
+}
+
+/// What is answered where something is done, and may not do for a run.
+fn warned(warnings: Vec<String>) -> Done {
+    if warnings.is_empty() { Done::silent() } else { Done::silent().say("warnings", warnings) }
 }
 
 /// The root of an instance's files, as a container is to see it; nobody else comes by it, since the root of all is
@@ -76,6 +82,10 @@ fn check(settings: &Settings) -> Result<(), Refusal> {
     if !publish.is_empty() && settings.net != instance::Network::Private {
         return Err(refuse(Reason::Invalid, "publish: only a private network has ports to publish"));
     }
+    if settings.net == instance::Network::Private && settings.profile == instance::Profile::Rootless {
+        let text = "net private: not with the profile rootless, whose rights end at its own namespaces";
+        return Err(refuse(Reason::Invalid, text));
+    }
     Ok(())
 }
 
@@ -91,13 +101,16 @@ pub fn set(
 ) -> Result<Done, Refusal> {
     let seat = daemon.seat(name)?;
     let turn = seat.take()?;
+    let names: Vec<String> = changes.keys().cloned().collect();
     let told: Vec<Value> = changes.keys().cloned().map(Value::from).collect();
     let settings = changed(&seat.record().settings, changes)?;
     check(&settings)?;
-    let mut orders = Orders { by: Some(by), settings: Some(settings), ..Orders::default() };
+    let mut orders = Orders { by: Some(by), settings: Some(settings.clone()), ..Orders::default() };
     perform(daemon, &turn, &Command::Set, &mut orders)?;
     daemon.events.tell("changed", name.as_str(), Some(by), &[("settings", told.into())]);
-    Ok(Done::silent())
+    // To look may take its time.
+    drop(turn);
+    Ok(warned(lacking(daemon, &settings, |name| names.iter().any(|one| one == name))))
 }
 
 /// The members that are there replace those of the settings, `null` clears one.

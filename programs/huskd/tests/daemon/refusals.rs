@@ -148,3 +148,64 @@ fn a_machine_that_cannot_freeze_says_so() {
     assert_eq!(commit["hint"], "stop it first: husk stop web");
     assert_eq!(bed.state("web"), "running");
 }
+
+#[test]
+fn what_the_machine_lacks_is_said_when_an_instance_is_made_or_changed_and_refused_when_it_runs() {
+    let bed = Bed::new();
+    let taken = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let there = bed.directory.to_str().unwrap();
+    let gone = format!("{there}/gone:/data");
+    let settings = json!({
+        "command": ["/bin/true"], "bind": [gone, format!("{there}:/there")], "device": ["/dev/none", "/dev/shm"],
+        "seccomp": "/no/such", "net": "private", "publish": [format!("{port}:80")], "init": "minit",
+    });
+    let new = json!({"type": "new", "name": "web", "image": "box", "settings": settings});
+    let made = bed.client().done(&new);
+    let minit = std::path::Path::new(env!("CARGO_BIN_EXE_huskd")).with_file_name("minit");
+    let mut expected = vec![
+        format!("bind {gone}: {there}/gone: No such file or directory"),
+        "device /dev/none: /dev/none: No such file or directory".into(),
+        "device /dev/shm: /dev/shm is no device".into(),
+        "seccomp /no/such: /no/such: No such file or directory".into(),
+    ];
+    let warnings = |answer: &Value| -> Vec<String> {
+        serde_json::from_value(answer.get("warnings").cloned().unwrap_or(json!([]))).unwrap()
+    };
+    let mut said = warnings(&made);
+    let of_port = said.iter().position(|line| line.starts_with("publish ")).expect("the port");
+    assert!(said.remove(of_port).contains("the port is in use by "), "{made}");
+    if !minit.exists() {
+        expected.push(format!("init minit: {}: No such file or directory", minit.display()));
+    }
+    assert_eq!(said, expected);
+    // It is there all the same, and what is not mended is refused when it is needed.
+    assert_eq!(bed.state("web"), "created");
+    let changes = json!({"device": null, "seccomp": null, "net": null, "publish": null, "init": null});
+    let changed = bed.client().done(&json!({"type": "set", "name": "web", "changes": changes}));
+    assert_eq!(warnings(&changed), Vec::<String>::new());
+    let refused = bed.client().ask(&of("run", "web"));
+    assert!(refused["data"].as_str().unwrap().contains("gone"), "{refused}");
+    // What was there before is not said again when something else is changed.
+    let set = |changes: Value| bed.client().done(&json!({"type": "set", "name": "web", "changes": changes}));
+    assert_eq!(warnings(&set(json!({"hostname": "x"}))), Vec::<String>::new());
+    assert_eq!(warnings(&set(json!({"bind": [gone]}))).len(), 1);
+    std::fs::create_dir(format!("{there}/gone")).unwrap();
+    assert_eq!(warnings(&set(json!({"bind": [gone]}))), Vec::<String>::new());
+    bed.client().done(&of("run", "web"));
+    // Limits need groups that can have them.
+    let limited = warnings(&set(json!({"memory": "64m", "pids": "10"})));
+    match container_groups() {
+        true => assert_eq!(limited, Vec::<String>::new()),
+        false => assert!(limited[0].starts_with("memory, pids: limits need cgroup v2: "), "{limited:?}"),
+    }
+    // What no machine can do is refused at once.
+    let rootless = json!({"net": "private", "profile": "rootless"});
+    let refused = bed.client().ask(&json!({"type": "set", "name": "web", "changes": rootless}));
+    assert_eq!(reason(&refused), "invalid");
+}
+
+/// Whether the machine has cgroup v2 alone.
+fn container_groups() -> bool {
+    std::path::Path::new("/sys/fs/cgroup/cgroup.controllers").exists()
+}
