@@ -2,6 +2,7 @@
 
 use container::Failure;
 use instance::message::{ImageSummary, Request, Summary, What};
+use instance::state::Reboot;
 use serde::de::DeserializeOwned;
 
 use super::said::Said;
@@ -93,7 +94,7 @@ fn table(all: &[Summary]) -> Table {
         let colour = match (one.state.as_str(), one.code) {
             ("running", _) => Colour::Green,
             ("paused" | "stopping" | "restarting", _) => Colour::Yellow,
-            ("exited", Some(code)) if code != 0 => Colour::Red,
+            ("exited", Some(code)) if code != 0 && one.reboot.is_none() => Colour::Red,
             _ => Colour::None,
         };
         let mut row = vec![
@@ -113,9 +114,11 @@ fn table(all: &[Summary]) -> Table {
 }
 
 fn state(one: &Summary) -> String {
-    match (one.state.as_str(), one.code) {
-        ("exited", Some(code)) => format!("exited {code}"),
-        (state, _) => words::plain(state),
+    match (one.state.as_str(), one.code, one.reboot) {
+        ("exited", _, Some(Reboot::PowerOff)) => "powered off".into(),
+        ("exited", _, Some(Reboot::Restart)) => "rebooted".into(),
+        ("exited", Some(code), None) => format!("exited {code}"),
+        (state, _, _) => words::plain(state),
     }
 }
 
@@ -149,20 +152,24 @@ mod tests {
              "created": now - 90_000, "since": now - 4, "address": null, "command": ["a\u{1b}[2J"]},
             {"name": "x", "image": "alpine", "state": "created", "pid": null, "code": null,
              "created": now, "since": 0, "address": null, "command": []},
+            {"name": "deb", "image": "debian", "state": "exited", "pid": null, "code": 130, "reboot": "power_off",
+             "created": now, "since": now, "address": null, "command": ["/sbin/init"]},
         ]);
         let all: Vec<Summary> = serde_json::from_value(list).unwrap();
         let text = table(&all).to_text(false);
         let expected = "\
-NAME  IMAGE      STATE       SINCE          PID   ADDRESS    COMMAND
-web   debian:12  running     5 minutes ago  4711  10.88.0.2  nginx -g daemon off;
-job   alpine     exited 137  4 seconds ago                   a\\u{1b}[2J
-x     alpine     created     now
+NAME  IMAGE      STATE        SINCE          PID   ADDRESS    COMMAND
+web   debian:12  running      5 minutes ago  4711  10.88.0.2  nginx -g daemon off;
+job   alpine     exited 137   4 seconds ago                   a\\u{1b}[2J
+x     alpine     created      now
+deb   debian     powered off  now                             /sbin/init
 ";
         assert_eq!(text, expected);
         let coloured = table(&all).to_text(true);
         assert!(
-            coloured.contains("\x1b[32mrunning\x1b[0m     5")
-                && coloured.contains("\x1b[31mexited 137\x1b[0m  4")
+            coloured.contains("\x1b[32mrunning\x1b[0m      5")
+                && coloured.contains("\x1b[31mexited 137\x1b[0m   4")
+                && coloured.contains("  powered off  now")
         );
         assert!(!table(&all[1..]).to_text(false).contains("ADDRESS"));
     }
