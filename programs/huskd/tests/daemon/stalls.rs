@@ -129,7 +129,7 @@ fn an_instance_that_ends_by_itself_has_ended_whoever_does_not_read() {
 
 #[test]
 fn a_reader_that_goes_on_before_the_limit_gets_all_of_it() {
-    let bed = bed(&["--stall", "3"]);
+    let bed = bed(&["--stall", "4"]);
     let (near, far) = sys::pipe::pipe().unwrap();
     let mut slow = bed.client();
     slow.send(&json!({"type": "copy_out", "name": "web", "path": "/large"}), Some(far.as_fd())).unwrap();
