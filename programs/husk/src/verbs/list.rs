@@ -94,7 +94,8 @@ fn table(all: &[Summary]) -> Table {
         let colour = match (one.state.as_str(), one.code) {
             ("running", _) => Colour::Green,
             ("paused" | "stopping" | "restarting", _) => Colour::Yellow,
-            ("exited", Some(code)) if code != 0 && one.reboot.is_none() => Colour::Red,
+            ("exited", Some(_)) if one.reboot.is_some() => Colour::None,
+            ("exited", Some(code)) if code != 0 => Colour::Red,
             _ => Colour::None,
         };
         let mut row = vec![

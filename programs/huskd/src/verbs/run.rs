@@ -77,6 +77,19 @@ fn put_aside(daemon: &Arc<Daemon>, by: Peer, name: &InstanceName, others: Others
     Ok(())
 }
 
+/// Takes the turn for a command that ends an instance, and with it what is copied out of it or into it: nothing is ended
+/// for a command that will be refused.
+///
+/// # Errors
+/// As [`Seat::take`].
+pub fn take_to_end<'s>(seat: &'s Seat, command: &Command, why: &'static str) -> Result<Holder<'s>, Refusal> {
+    let is_meant = {
+        let record = seat.record();
+        apply(&record.state, &record.circumstances(seat.name(), now_ms()), command).is_ok()
+    };
+    seat.take_with(if is_meant { Urge::Ends(why) } else { Urge::Patient })
+}
+
 /// What is answered of an instance that runs: with a connection to its shim.
 fn connected(daemon: &Daemon, seat: &Seat) -> Result<Done, Refusal> {
     let state = seat.record().state.clone();
@@ -119,28 +132,15 @@ pub fn stop(
     grace_ms: Option<u64>,
 ) -> Result<Done, Refusal> {
     let seat = daemon.seat(name)?;
-    let command = Command::Stop { grace_ms };
     {
-        let turn = take_to_end(&seat, &command, STOPPED)?;
+        let turn = take_to_end(&seat, &Command::Stop { grace_ms }, STOPPED)?;
         let mut orders = Orders { by: Some(client.peer()), ..Orders::default() };
-        perform(daemon, &turn, &command, &mut orders)?;
+        perform(daemon, &turn, &Command::Stop { grace_ms }, &mut orders)?;
     }
     let exit = until_stopped(client, &seat)?;
     // Until what it has left is removed, too.
     drop(seat.take_at_last());
     Ok(Done::silent().say("code", exit.map(|exit| exit.code)))
-}
-
-/// Takes the turn for a command that ends an instance, and with it what is copied out of it or into it.
-///
-/// # Errors
-/// What [`Seat::take`] says; it could not be done, and nothing is ended for it.
-pub fn take_to_end<'s>(seat: &'s Seat, command: &Command, why: &'static str) -> Result<Holder<'s>, Refusal> {
-    {
-        let record = seat.record();
-        apply(&record.state, &record.circumstances(seat.name(), now_ms()), command)?;
-    }
-    seat.take_with(Urge::Ends(why))
 }
 
 /// Waits until an instance that was asked to stop has stopped, or is gone.
