@@ -2,7 +2,7 @@
 
 use crate::message::{IfRunning, Reason, Refusal};
 use crate::restart::{Next, next};
-use crate::state::{Cause, Circumstances, Command, Effect, Exit, Phase, State, Then, Wish};
+use crate::state::{Cause, Circumstances, Command, Effect, Exit, Phase, Reboot, State, Then, Wish};
 
 /// The code of an instance whose shim was lost: what SIGKILL comes to.
 const LOST: u8 = 137;
@@ -207,7 +207,13 @@ pub(crate) fn ended(state: &State, with: &Circumstances<'_>, exit: &Exit) -> (St
         _ => return (state.clone(), Vec::new()),
     };
     let lived_ms = exit.at_ms.saturating_sub(state.since_ms);
-    let decided = if by_hand { Next::Stay } else { next(with.restart, exit.code, lived_ms, state.restarts) };
+    let reboot = exit.reboot();
+    let decided = match by_hand {
+        true => Next::Stay,
+        false => next(with.restart, (exit.code, reboot), lived_ms, state.restarts),
+    };
+    // Off is off, as if somebody had stopped it.
+    let wish = if reboot == Some(Reboot::PowerOff) { Wish::Stop } else { state.wish };
     let mut effects = vec![Effect::Keep, Effect::Sweep, Effect::Tell("exited")];
     let (phase, restarts) = match decided {
         Next::Stay => (Phase::Exited { exit: exit.clone() }, 0),
@@ -221,5 +227,5 @@ pub(crate) fn ended(state: &State, with: &Circumstances<'_>, exit: &Exit) -> (St
             (Phase::Restarting { exit: exit.clone(), due_ms }, restarts)
         }
     };
-    (State { restarts, address: None, ..state.to(phase, with) }, effects)
+    (State { restarts, wish, address: None, ..state.to(phase, with) }, effects)
 }

@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::state::Reboot;
 use crate::{ImageName, InstanceName, Settings};
 
 /// The longest line, in bytes, with its end.
@@ -338,6 +339,9 @@ pub struct Summary {
     pub pid: Option<i32>,
     /// How the last run ended.
     pub code: Option<u8>,
+    /// What its system has asked for, where it was that which ended it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reboot: Option<Reboot>,
     /// When it was made, in seconds since 1970.
     pub created: u64,
     /// When it was started, or has ended, in seconds since 1970.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::message::{Files, Summary};
-use crate::state::{Circumstances, Phase, State};
+use crate::state::{Circumstances, Exit, Phase, State};
 use crate::{ImageName, InstanceName, Restart, Settings};
 
 /// The form of the record that this version writes, and the newest that it reads.
@@ -63,16 +63,18 @@ impl Record {
     #[must_use]
     pub fn summary(&self, name: &InstanceName, command: Vec<String>) -> Summary {
         let state = &self.state;
+        let exit = match &state.phase {
+            Phase::Exited { exit } | Phase::Restarting { exit, .. } => Some(exit),
+            _ => None,
+        };
         Summary {
             name: name.clone(),
             image: self.image.clone(),
             state: String::from(state.word()),
             reason: None,
             pid: state.alive().map(|(_, pid)| pid),
-            code: match &state.phase {
-                Phase::Exited { exit } | Phase::Restarting { exit, .. } => Some(exit.code),
-                _ => None,
-            },
+            code: exit.map(|exit| exit.code),
+            reboot: exit.and_then(Exit::reboot),
             created: self.created,
             since: state.since_ms / 1000,
             address: state.address.clone(),

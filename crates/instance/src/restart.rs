@@ -1,6 +1,7 @@
 //! Whether an instance that has ended by itself is started again, and after how long.
 
 use crate::Restart;
+use crate::state::Reboot;
 
 /// The first delay, in milliseconds; each further one in a row is twice as long.
 const FIRST_MS: u64 = 100;
@@ -25,16 +26,19 @@ pub enum Next {
     },
 }
 
-/// Decides it, from how it ended (`code`), how long it had lived, and how many times in a row it had been started
+/// Decides it, from how it ended (`code`, `reboot`), how long it had lived, and how many times in a row it had been started
 /// again before.
 #[must_use]
-pub fn next(policy: Restart, code: u8, lived_ms: u64, restarts: u32) -> Next {
+pub fn next(policy: Restart, (code, reboot): (u8, Option<Reboot>), lived_ms: u64, restarts: u32) -> Next {
     let before = if lived_ms >= LIVED_MS { 0 } else { restarts };
-    match policy {
-        Restart::No => return Next::Stay,
-        Restart::OnFailure(_) if code == 0 => return Next::Stay,
-        Restart::OnFailure(most) if most != 0 && before >= most => return Next::GiveUp,
-        Restart::OnFailure(_) | Restart::Always | Restart::UnlessStopped => {}
+    match (reboot, policy) {
+        // Who is in it has decided, as with a machine.
+        (Some(Reboot::PowerOff), _) => return Next::Stay,
+        (Some(Reboot::Restart), _) => {}
+        (None, Restart::No) => return Next::Stay,
+        (None, Restart::OnFailure(_)) if code == 0 => return Next::Stay,
+        (None, Restart::OnFailure(most)) if most != 0 && before >= most => return Next::GiveUp,
+        (None, Restart::OnFailure(_) | Restart::Always | Restart::UnlessStopped) => {}
     }
     let delay = FIRST_MS.saturating_mul(1_u64.checked_shl(before).unwrap_or(u64::MAX));
     Next::Again { delay_ms: delay.min(LONGEST_MS), restarts: before.saturating_add(1) }
@@ -45,7 +49,7 @@ mod tests {
     use super::*;
 
     fn delay(lived_ms: u64, restarts: u32) -> u64 {
-        match next(Restart::Always, 0, lived_ms, restarts) {
+        match next(Restart::Always, (0, None), lived_ms, restarts) {
             Next::Again { delay_ms, .. } => delay_ms,
             other => panic!("{other:?}"),
         }
@@ -60,15 +64,29 @@ mod tests {
 
     #[test]
     fn on_failure_lets_a_success_be_and_counts_failures_in_a_row() {
-        assert_eq!(next(Restart::OnFailure(0), 0, 0, 0), Next::Stay);
-        assert_eq!(next(Restart::OnFailure(2), 1, 0, 1), Next::Again { delay_ms: 200, restarts: 2 });
-        assert_eq!(next(Restart::OnFailure(2), 1, 0, 2), Next::GiveUp);
-        assert_eq!(next(Restart::OnFailure(2), 1, 20_000, 2), Next::Again { delay_ms: 100, restarts: 1 });
-        assert!(matches!(next(Restart::OnFailure(0), 1, 0, 1_000_000), Next::Again { .. }));
+        assert_eq!(next(Restart::OnFailure(0), (0, None), 0, 0), Next::Stay);
+        assert_eq!(next(Restart::OnFailure(2), (1, None), 0, 1), Next::Again { delay_ms: 200, restarts: 2 });
+        assert_eq!(next(Restart::OnFailure(2), (1, None), 0, 2), Next::GiveUp);
+        assert_eq!(
+            next(Restart::OnFailure(2), (1, None), 20_000, 2),
+            Next::Again { delay_ms: 100, restarts: 1 }
+        );
+        assert!(matches!(next(Restart::OnFailure(0), (1, None), 0, 1_000_000), Next::Again { .. }));
     }
 
     #[test]
     fn never_is_never() {
-        assert_eq!(next(Restart::No, 1, 0, 0), Next::Stay);
+        assert_eq!(next(Restart::No, (1, None), 0, 0), Next::Stay);
+    }
+
+    #[test]
+    fn who_powers_itself_off_stays_off_and_who_reboots_comes_again_whatever_the_policy() {
+        for policy in [Restart::No, Restart::OnFailure(1), Restart::Always, Restart::UnlessStopped] {
+            assert_eq!(next(policy, (130, Some(Reboot::PowerOff)), 0, 0), Next::Stay, "{policy:?}");
+            for (before, delay_ms) in [(0, 100), (5, 3200)] {
+                let again = Next::Again { delay_ms, restarts: before + 1 };
+                assert_eq!(next(policy, (129, Some(Reboot::Restart)), 0, before), again, "{policy:?}");
+            }
+        }
     }
 }

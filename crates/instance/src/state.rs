@@ -111,6 +111,33 @@ pub struct Exit {
     pub reason: Option<String>,
 }
 
+/// What a system has asked of its kernel by reboot(2).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reboot {
+    /// To switch the machine off, or to halt it.
+    PowerOff,
+    /// To start it again.
+    Restart,
+}
+
+impl Exit {
+    /// What its system has asked for, where that has ended it: in a PID namespace that is not the first, reboot(2) ends
+    /// process 1 as SIGINT (off, halt) or SIGHUP (restart) would. Neither of them can do so otherwise: where process 1 has no
+    /// handler for a signal but SIGKILL and SIGSTOP it does not get it, wherever it comes from (pid_namespaces(7)).
+    #[must_use]
+    pub const fn reboot(&self) -> Option<Reboot> {
+        match self.signal {
+            Some(SIGINT) => Some(Reboot::PowerOff),
+            Some(SIGHUP) => Some(Reboot::Restart),
+            _ => None,
+        }
+    }
+}
+
+const SIGHUP: i32 = 1;
+const SIGINT: i32 = 2;
+
 /// What is asked of an instance, or has happened to it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[allow(missing_docs)] // the verbs are those of `message::Request`

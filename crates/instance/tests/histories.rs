@@ -200,13 +200,9 @@ fn command(random: &mut Random) -> Command {
 
 /// The shim ends; the daemon sees it, or is killed before it does.
 fn end(machine: &mut Machine, random: &mut Random) -> Performed {
-    let exit = Exit {
-        code: (random.below(2) * 3) as u8,
-        signal: None,
-        oom: false,
-        at_ms: machine.now_ms,
-        reason: None,
-    };
+    // By itself, or by reboot(2).
+    let (code, signal) = [(0, None), (3, None), (129, Some(1)), (130, Some(2))][random.below(4) as usize];
+    let exit = Exit { code, signal, oom: false, at_ms: machine.now_ms, reason: None };
     let exit = (random.below(4) != 0).then_some(exit);
     machine.end_shim(exit.clone());
     match random.below(3) {
@@ -277,6 +273,21 @@ fn who_was_stopped_is_started_with_the_daemon_only_where_the_policy_says_always(
         let exit = Exit { code: 143, signal: Some(15), oom: false, at_ms: machine.now_ms, reason: None };
         machine.end_shim(Some(exit.clone()));
         machine.perform(&Command::Ended(exit), None);
+        machine.recover(None);
+        assert_eq!(machine.timer.is_some(), is_started, "{policy:?}");
+    }
+}
+
+#[test]
+fn who_has_powered_itself_off_is_as_if_it_were_stopped() {
+    for (policy, is_started) in [(Restart::UnlessStopped, false), (Restart::Always, true)] {
+        let mut machine = Machine::new(policy);
+        machine.perform(&Command::Run, None);
+        let exit = Exit { code: 130, signal: Some(2), oom: false, at_ms: machine.now_ms, reason: None };
+        machine.end_shim(Some(exit.clone()));
+        machine.perform(&Command::Ended(exit), None);
+        assert_eq!(machine.timer, None, "{policy:?}");
+        // The next daemon.
         machine.recover(None);
         assert_eq!(machine.timer.is_some(), is_started, "{policy:?}");
     }

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use husk_client::{Address, Client, Error, Mode};
 use instance::message::{Reason, Refusal};
-use instance::state::{Exit, Found, Freezer, Shim};
+use instance::state::{Exit, Found, Freezer, Reboot, Shim};
 use sys::clone::Child;
 use sys::fd::{AsFd as _, OwnedFd};
 use sys::net::sockopt::socket_peercred;
@@ -259,13 +259,18 @@ pub fn read_exit(runtime: &Path) -> Option<Exit> {
     let mut text = Vec::new();
     File::open(runtime.join(EXIT)).ok()?.take(LONGEST).read_to_end(&mut text).ok()?;
     let ended: container::task::Ended = serde_json::from_slice(&text).ok()?;
-    Some(Exit {
+    let exit = Exit {
         code: ended.code,
         signal: ended.signal,
         oom: ended.oom,
         at_ms: ended.finished_at,
         reason: None,
-    })
+    };
+    let reason = exit.reboot().map(|reboot| match reboot {
+        Reboot::PowerOff => "it has powered itself off".into(),
+        Reboot::Restart => "it has rebooted itself".into(),
+    });
+    Some(Exit { reason, ..exit })
 }
 
 #[cfg(test)]

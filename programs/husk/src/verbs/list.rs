@@ -2,6 +2,7 @@
 
 use container::Failure;
 use instance::message::{ImageSummary, Request, Summary, What};
+use instance::state::Reboot;
 use serde::de::DeserializeOwned;
 
 use super::said::Said;
@@ -99,6 +100,7 @@ fn table(all: &[Summary]) -> Table {
         let colour = match (one.state.as_str(), one.code) {
             ("running", _) => Colour::Green,
             ("paused" | "stopping" | "restarting", _) => Colour::Yellow,
+            ("exited", Some(_)) if one.reboot.is_some() => Colour::None,
             ("exited", Some(code)) if code != 0 => Colour::Red,
             ("unreachable", _) => Colour::Red,
             _ => Colour::None,
@@ -120,9 +122,11 @@ fn table(all: &[Summary]) -> Table {
 }
 
 fn state(one: &Summary) -> String {
-    match (one.state.as_str(), one.code) {
-        ("exited", Some(code)) => format!("exited {code}"),
-        (state, _) => words::plain(state),
+    match (one.state.as_str(), one.code, one.reboot) {
+        ("exited", _, Some(Reboot::PowerOff)) => "powered off".into(),
+        ("exited", _, Some(Reboot::Restart)) => "rebooted".into(),
+        ("exited", Some(code), None) => format!("exited {code}"),
+        (state, _, _) => words::plain(state),
     }
 }
 
@@ -158,6 +162,8 @@ mod tests {
              "created": now, "since": 0, "address": null, "command": []},
             {"name": "y", "image": "alpine", "state": "unreachable", "reason": "its shim does not answer", "pid": 9,
              "code": null, "created": now, "since": now - 2, "address": null, "command": ["sh"]},
+            {"name": "deb", "image": "debian", "state": "exited", "pid": null, "code": 130, "reboot": "power_off",
+             "created": now, "since": now, "address": null, "command": ["/sbin/init"]},
         ]);
         let all: Vec<Summary> = serde_json::from_value(list).unwrap();
         let text = table(&all).to_text(false);
@@ -167,12 +173,14 @@ web   debian:12  running      5 minutes ago  4711  10.88.0.2  nginx -g daemon of
 job   alpine     exited 137   4 seconds ago                   a\\u{1b}[2J
 x     alpine     created      now
 y     alpine     unreachable  2 seconds ago  9                sh
+deb   debian     powered off  now                             /sbin/init
 ";
         assert_eq!(text, expected);
         let coloured = table(&all).to_text(true);
         assert!(
             coloured.contains("\x1b[32mrunning\x1b[0m      5")
                 && coloured.contains("\x1b[31mexited 137\x1b[0m   4")
+                && coloured.contains("  powered off  now")
         );
         assert!(!table(&all[1..]).to_text(false).contains("ADDRESS"));
     }

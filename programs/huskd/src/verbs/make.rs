@@ -172,10 +172,9 @@ pub fn remove(
         run::end_unreachable(client, &seat, None)?;
     }
     {
-        let command = Command::Rm(if_running);
-        let turn = run::take_to_end(&seat, &command, "the instance is removed")?;
+        let turn = run::take_to_end(&seat, &Command::Rm(if_running), "the instance is removed")?;
         let mut orders = Orders { by: Some(client.peer()), ..Orders::default() };
-        perform(daemon, &turn, &command, &mut orders)?;
+        perform(daemon, &turn, &Command::Rm(if_running), &mut orders)?;
     }
     // One that ran is removed when it has ended.
     run::until_stopped(client, &seat)?;

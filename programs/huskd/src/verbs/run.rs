@@ -77,6 +77,19 @@ fn put_aside(daemon: &Arc<Daemon>, by: Peer, name: &InstanceName, others: Others
     Ok(())
 }
 
+/// Takes the turn for a command that ends an instance, and with it what is copied out of it or into it: nothing is ended
+/// for a command that will be refused.
+///
+/// # Errors
+/// As [`Seat::take`].
+pub fn take_to_end<'s>(seat: &'s Seat, command: &Command, why: &'static str) -> Result<Holder<'s>, Refusal> {
+    let is_meant = {
+        let record = seat.record();
+        apply(&record.state, &record.circumstances(seat.name(), now_ms()), command).is_ok()
+    };
+    seat.take_with(if is_meant { Urge::Ends(why) } else { Urge::Patient })
+}
+
 /// What is answered of an instance that runs: with a connection to its shim.
 fn connected(daemon: &Daemon, seat: &Seat) -> Result<Done, Refusal> {
     let state = seat.record().state.clone();
@@ -165,19 +178,6 @@ pub fn end_unreachable(client: &Client, seat: &Seat, grace_ms: Option<u64>) -> R
     }
     waited_for(seat.waiters.wait(client, is_back))?;
     Ok(true)
-}
-
-/// Takes the turn for a command that ends an instance, and with it what is copied out of it or into it.
-///
-/// # Errors
-/// What [`Seat::take`] says; it could not be done, and nothing is ended for it.
-pub fn take_to_end<'s>(seat: &'s Seat, command: &Command, why: &'static str) -> Result<Holder<'s>, Refusal> {
-    // The record of one that cannot be reached is what was, and the turn is refused with what is known.
-    if seat.unreachable().is_none() {
-        let record = seat.record();
-        apply(&record.state, &record.circumstances(seat.name(), now_ms()), command)?;
-    }
-    seat.take_with(Urge::Ends(why))
 }
 
 /// Waits until an instance that was asked to stop has stopped, or is gone.

@@ -222,3 +222,46 @@ fn an_instance_with_a_private_network_has_an_address_while_it_runs() {
     bed.await_ports(0);
     assert!(!bed.links().contains("husk0"), "the bridge goes with the last of them: {}", bed.links());
 }
+
+#[test]
+fn a_system_that_powers_itself_off_stays_off_and_one_that_reboots_comes_again() {
+    let bed = Bed::new();
+    let mut client = bed.client();
+    for verb in ["poweroff", "halt"] {
+        let command = ["/bin/busybox", verb, "-f"];
+        bed.make_with(verb, json!({"command": command, "cap_add": ["SYS_BOOT"], "restart": "always"}));
+        client.done(&of("run", verb));
+        let ended = client.done(&of("wait", verb));
+        assert_eq!((&ended["code"], &ended["reason"]), (&json!(130), &json!("it has powered itself off")));
+        bed.await_state(verb, "exited");
+        // Longer than the first delay of the policy.
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        let summary = bed.summary(verb).unwrap();
+        assert_eq!((&summary["state"], &summary["reboot"]), (&json!("exited"), &json!("power_off")));
+    }
+    let script = "test -e /again && exec /sbin/init; : > /again; exec /bin/busybox reboot -f";
+    bed.make_with("again", json!({"command": ["/bin/sh", "-c", script], "cap_add": ["SYS_BOOT"]}));
+    client.done(&of("run", "again"));
+    bed.await_ready("again");
+    // Though its policy is never to restart it. Its init may be faster than who has started it.
+    bed.await_state("again", "running");
+    assert!(bed.log().contains("again: restarting"), "{}", bed.log());
+    // What is asked to stop stays, whatever it makes of that.
+    client.done(&of("stop", "again"));
+    assert_eq!(bed.state("again"), "exited");
+    bed.check();
+}
+
+#[test]
+fn no_signal_from_outside_is_taken_for_a_power_off() {
+    let bed = Bed::new();
+    bed.make("web", &["/bin/sleep", "1000"]);
+    let pid = bed.client().done(&of("run", "web"))["pid"].as_u64().unwrap().try_into().unwrap();
+    for name in ["INT", "HUP"] {
+        crate::bed::signal(pid, name);
+    }
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    assert_eq!(bed.state("web"), "running", "process 1 gets no signal that it has no handler for");
+    bed.client().done(&json!({"type": "stop", "name": "web", "grace_ms": 0}));
+    assert_eq!(bed.summary("web").unwrap().get("reboot"), None);
+}

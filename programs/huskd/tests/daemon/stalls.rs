@@ -128,8 +128,25 @@ fn an_instance_that_ends_by_itself_has_ended_whoever_does_not_read() {
 }
 
 #[test]
+fn a_command_that_is_refused_ends_no_copy() {
+    let bed = bed(&[]);
+    start(&bed);
+    let (near, far) = sys::pipe::pipe().unwrap();
+    let mut slow = bed.client();
+    slow.send(&json!({"type": "copy_out", "name": "web", "path": "/large"}), Some(far.as_fd())).unwrap();
+    drop(far);
+    await_bytes(&near);
+    // It runs, and is not to be removed by force.
+    assert_eq!(reason(&bed.client().ask(&of("rm", "web"))), "busy");
+    let mut all = Vec::new();
+    File::from(near).read_to_end(&mut all).unwrap();
+    assert_eq!(answer(&mut slow)["type"], "ok");
+    assert!(all.len() > 8 << 20, "{}", all.len());
+}
+
+#[test]
 fn a_reader_that_goes_on_before_the_limit_gets_all_of_it() {
-    let bed = bed(&["--stall", "3"]);
+    let bed = bed(&["--stall", "4"]);
     let (near, far) = sys::pipe::pipe().unwrap();
     let mut slow = bed.client();
     slow.send(&json!({"type": "copy_out", "name": "web", "path": "/large"}), Some(far.as_fd())).unwrap();
@@ -151,16 +168,22 @@ fn a_reader_that_goes_on_before_the_limit_gets_all_of_it() {
 #[test]
 fn a_copy_that_stands_still_for_too_long_is_broken_off() {
     let bed = bed(&["--stall", "1"]);
-    for copy in ["copy_out", "export"] {
+    for (copy, name) in [("copy_out", "web"), ("export", "web"), ("export", "box")] {
         for (near, far) in ends() {
             let mut deaf = bed.client();
             let began = Instant::now();
-            deaf.send(&json!({"type": copy, "name": "web", "path": "/"}), Some(far.as_fd())).unwrap();
+            let request = if copy == "export" {
+                of(copy, name)
+            } else {
+                json!({"type": copy, "name": name, "path": "/"})
+            };
+            deaf.send(&request, Some(far.as_fd())).unwrap();
             drop(far);
             let told = answer(&mut deaf);
             assert_eq!(reason(&told), "failed", "{told}");
             let text = told["data"].as_str().unwrap();
-            assert!(text.ends_with("of web was broken off: nothing was read or sent for 1 s"), "{text}");
+            let wanted = format!("of {name} was broken off: nothing was read or sent for 1 s");
+            assert!(text.ends_with(&wanted), "{text}");
             assert!(began.elapsed() >= Duration::from_secs(1));
             drop(near);
         }
