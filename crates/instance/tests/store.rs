@@ -171,15 +171,19 @@ fn what_is_half_made_goes_and_what_is_damaged_stays() {
 #[test]
 fn what_a_power_cut_kept_from_being_finished_goes() {
     type Change = fn(&Path);
-    let changes: [(&str, bool, Change); 9] = [
+    let changes: [(&str, bool, Change); 10] = [
         // The record has its name, and nothing or nothing right in it.
         ("empty", false, |at| fs::write(at.join("instance.json"), "").unwrap()),
         ("zeros", false, |at| fs::write(at.join("instance.json"), [0; 512]).unwrap()),
         ("cut", false, |at| {
-            let text = fs::read(at.join("instance.json")).unwrap();
-            fs::write(at.join("instance.json"), &text[..text.len() / 2]).unwrap();
+            fs::write(at.join("instance.json"), [b"{", &[b' '; 511][..]].concat()).unwrap();
         }),
         ("without-a-part", false, |at| fs::remove_dir(at.join("work")).unwrap()),
+        // A slip of who edits it.
+        ("edited", true, |at| {
+            let text = fs::read(at.join("instance.json")).unwrap();
+            fs::write(at.join("instance.json"), &text[..text.len() / 512 * 512 + 1]).unwrap();
+        }),
         // These have something that a new one has not.
         ("changed", true, |at| {
             fs::write(at.join("instance.json"), "").unwrap();

@@ -19,7 +19,7 @@ struct Begun {
     files: Option<Files>,
 }
 
-/// Whether the directory is that of one. It has no whole record, or not all of its parts; and nothing of what every
+/// Whether the directory is that of one. It has a record that was cut off, or not all of its parts; and nothing of what every
 /// instance has once it has run, nor any file in it: so nothing of anybody's goes with it. Where that cannot be found
 /// out it is none.
 pub(super) fn is(directory: &Path) -> bool {
@@ -29,7 +29,7 @@ pub(super) fn is(directory: &Path) -> bool {
 fn is_lacking(directory: &Path) -> io::Result<bool> {
     let text = fs::read(directory.join(RECORD))?;
     if serde_json::from_slice::<IgnoredAny>(&text).is_err() {
-        return Ok(true);
+        return Ok(is_cut(&text));
     }
     match serde_json::from_slice(&text) {
         Ok(Begun { files: Some(Files::Overlay) }) => {
@@ -38,6 +38,12 @@ fn is_lacking(directory: &Path) -> io::Result<bool> {
         // A copy gets its name when all of it is on the disk; what is of another version is not for this one to judge.
         _ => Ok(false),
     }
+}
+
+/// Whether that is what a file system may keep of a file whose writing it was kept from: nothing, zeros, or whole
+/// sectors. Other damage, such as a slip of who edits it, is nobody's leave to remove it.
+fn is_cut(text: &[u8]) -> bool {
+    text.len() % 512 == 0 || text.contains(&0)
 }
 
 fn is_untouched(directory: &Path) -> io::Result<bool> {
