@@ -43,7 +43,7 @@ fn is_lacking(directory: &Path) -> io::Result<bool> {
 /// Whether that is what a file system may keep of a file whose writing it was kept from: nothing, zeros, or whole
 /// sectors. Other damage, such as a slip of who edits it, is nobody's leave to remove it.
 fn is_cut(text: &[u8]) -> bool {
-    text.len() % 512 == 0 || text.contains(&0)
+    text.len().is_multiple_of(512) || text.contains(&0)
 }
 
 fn is_untouched(directory: &Path) -> io::Result<bool> {
