@@ -309,6 +309,9 @@ impl Drop for Bed {
             signal(pid, "KILL");
         }
         if let Some(mut child) = self.daemon.take() {
+            if std::thread::panicking() {
+                eprintln!("huskd is {:?}", child.try_wait());
+            }
             let _ = child.kill();
             let _ = child.wait();
         }
