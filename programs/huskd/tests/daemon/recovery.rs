@@ -118,6 +118,7 @@ fn a_shim_that_hangs_delays_no_other_is_said_and_comes_back() {
     let since = Instant::now();
     bed.start();
     let started = since.elapsed();
+    eprintln!("a daemon with 20 shims, one of which hangs, serves after {started:?}");
     // What a shim has before the daemon goes on without it is 2 s; with the machine's own load, and not one shim more.
     assert!(started < Duration::from_secs(6), "the daemon serves after {started:?}");
     for (name, pid) in names.iter().zip(&pids).filter(|(name, _)| *name != "i7") {
