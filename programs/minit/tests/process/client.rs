@@ -54,6 +54,14 @@ impl Served {
         Self::start(first_with_api(&[]), arguments)
     }
 
+    /// The same, where there is no /proc.
+    pub fn without_proc(arguments: &[&str]) -> Self {
+        let script = "umount -l /proc && exec \"$@\"";
+        let mut command = Command::new("unshare");
+        command.args(["--pid", "--fork", "--kill-child", "--mount", "sh", "-c", script, "sh", program()]);
+        Self::start(command, arguments)
+    }
+
     fn start(mut command: Command, arguments: &[&str]) -> Self {
         let place = Place::new();
         command.args(["--socket", &place.socket()]).args(arguments);
