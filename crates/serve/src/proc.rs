@@ -140,6 +140,14 @@ fn numbers(path: &str) -> Result<Vec<i32>> {
     Ok(found)
 }
 
+/// How many processes can be seen.
+///
+/// # Errors
+/// ENOENT without /proc.
+pub fn count() -> Result<u64> {
+    Ok(numbers("/proc")?.len() as u64)
+}
+
 /// Every process that can be seen, in the order of pids.
 ///
 /// # Errors
