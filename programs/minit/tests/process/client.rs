@@ -62,7 +62,8 @@ impl Served {
         Self::start(command, arguments)
     }
 
-    fn start(mut command: Command, arguments: &[&str]) -> Self {
+    /// The same behind a command of one's own.
+    pub fn start(mut command: Command, arguments: &[&str]) -> Self {
         let place = Place::new();
         command.args(["--socket", &place.socket()]).args(arguments);
         let served = Self { running: Running::start(&mut command), place };
