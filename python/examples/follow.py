@@ -22,4 +22,8 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except husk.Error as error:
+        print(f"follow.py: {error}", file=sys.stderr)
+        sys.exit(error.code if isinstance(error, husk.Refused) else 125)

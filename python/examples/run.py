@@ -25,6 +25,6 @@ def main() -> int:
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except husk.Refused as error:
+    except husk.Error as error:
         print(f"run.py: {error}", file=sys.stderr)
-        sys.exit(error.code)
+        sys.exit(error.code if isinstance(error, husk.Refused) else 125)

@@ -19,7 +19,7 @@ class Asynchronous(Ground):
 
     def test_every_name_of_the_blocking_client_is_there(self) -> None:
         for ours, theirs in ((husk.Client, aio.Client), (husk.Exec, aio.Exec)):
-            names = {name for name in vars(ours) if not name.startswith("_")} - {"pty", "fileno", "fetched"}
+            names = {name for name in vars(ours) if not name.startswith("_")} - {"fileno", "fetched"}
             self.assertEqual(names - set(vars(theirs)), set())
 
     def test_run_collects_output_and_raises_what_the_other_raises(self) -> None:
@@ -29,6 +29,14 @@ class Asynchronous(Ground):
             self.assertEqual((len(done.stdout), done.stderr, done.returncode), (1_000_000, b"err\n", 7))
             with self.assertRaises(husk.NotFound):
                 await client.run("no-such-program")
+            with self.assertRaisesRegex(TypeError, "args is a list of words"):
+                await client.run("echo", "abc")
+            id, _ = await client.start("sleep", ["60"])
+            with self.assertRaisesRegex(husk.TimeoutExpired, "still runs"):
+                await client.wait(id, timeout=0.02)
+            await client.kill(id, "KILL")
+            lines = await aio.connect(self.socket, frames=False)
+            self.assertEqual((await lines.run("echo", ["abc"])).text, "abc\n")
             with self.assertRaises(husk.CommandFailed):
                 await client.run("false", check=True)
             with self.assertRaises(husk.TimeoutExpired):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import pty
 import random
@@ -14,7 +15,7 @@ import termios
 import threading
 import time
 import unittest
-from typing import List
+from typing import List, Tuple
 
 import husk
 from bed import SCRIPT, Ground, Relay
@@ -79,6 +80,18 @@ class Requests(Ground):
             self.script("true", memory="32m", cpus=0.5, pids=10)
         with self.assertRaisesRegex(TypeError, "no option 'colour'"):
             self.script("true", colour="red")
+
+    def test_words_that_are_one_string_are_refused(self) -> None:
+        for args in ("abc", b"abc", ""):
+            with self.assertRaisesRegex(TypeError, "args is a list of words"):
+                self.client.run("echo", args)  # type: ignore[arg-type]
+            with self.assertRaisesRegex(TypeError, "args is a list of words"):
+                self.client.start("echo", args)  # type: ignore[arg-type]
+
+    def test_lines_of_json_do_the_same_as_frames(self) -> None:
+        client = husk.connect(self.socket, frames=False)
+        data = random.Random(2).randbytes(300_000)
+        self.assertEqual(client.run("cat", input=data).stdout, data)
 
     def test_failures_are_exceptions_that_say_why(self) -> None:
         with self.assertRaisesRegex(husk.NotFound, "no-such-program"):
@@ -158,7 +171,7 @@ class Requests(Ground):
         with self.assertRaisesRegex(husk.Refused, 'no exec has the id "key"'):
             self.client.attach("key")
         with self.client.exec("sleep", ["9"], id="sleep") as running:
-            with self.assertRaisesRegex(husk.Refused, "still runs"):
+            with self.assertRaisesRegex(husk.TimeoutExpired, "still runs"):
                 self.client.wait("sleep", 0.01)
             running.kill("KILL")
 
@@ -305,10 +318,41 @@ class Streaming(Ground):
         self.assertEqual((len(results), all(results)), (80, True))
 
     def test_pty_lends_the_callers_terminal_and_restores_it(self) -> None:
+        call = f"husk.Client({self.socket!r}).pty('sh', ['-c', SCRIPT])"
+        self.assertEqual(self.on_a_terminal(call, (21, 43)), "21 43\nword\ngot word\ncode 6 cooked True\n")
+
+    def test_pty_lends_it_to_one_of_several_tasks(self) -> None:
+        call = f"asyncio.run(aio.Client({self.socket!r}).pty('sh', ['-c', SCRIPT]))"
+        self.assertEqual(self.on_a_terminal(call, (21, 43)), "21 43\nword\ngot word\ncode 6 cooked True\n")
+
+    def test_a_terminal_without_a_size_has_the_usual_one(self) -> None:
+        for call in (
+            f"husk.Client({self.socket!r}).pty('sh', ['-c', SCRIPT])",
+            f"asyncio.run(aio.Client({self.socket!r}).pty('sh', ['-c', SCRIPT]))",
+        ):
+            self.assertEqual(self.on_a_terminal(call, (0, 0)), "24 80\nword\ngot word\ncode 6 cooked True\n")
+
+    def test_all_that_is_typed_arrives(self) -> None:
+        script = "stty raw -echo; echo ready; head -c 300000 | md5sum"
+        for call in (
+            f"husk.Client({self.socket!r}).pty('sh', ['-c', {script!r}])",
+            f"asyncio.run(aio.Client({self.socket!r}).pty('sh', ['-c', {script!r}]))",
+        ):
+            keys = b"0123456789" * 30_000
+            seen = self.on_a_terminal(call, (24, 80), keys=keys, ready=b"ready")
+            self.assertIn(hashlib.md5(keys).hexdigest(), seen)
+
+    def on_a_terminal(
+        self, call: str, size: Tuple[int, int], keys: bytes = b"word\r", ready: bytes = b"\r\n"
+    ) -> str:
+        """What a program shows on a terminal that makes this call, and is typed to when it is ready."""
         program = (
-            "import husk, sys, termios\n"
+            "import asyncio, husk, sys, termios\n"
+            "from husk import aio\n"
+            "SCRIPT = 'stty size; read x; echo got $x; exit 6'\n"
             "mode = lambda: bool(termios.tcgetattr(0)[3] & termios.ICANON)\n"
-            f"ended = husk.Client({self.socket!r}).pty('sh', ['-c', 'stty size; read x; echo got $x; exit 6'])\n"
+            "sys.stdin.read(1)\n"
+            f"ended = {call}\n"
             "print('code', ended.code, 'cooked', mode())\n"
         )
         source = os.path.join(self.directory, "program.py")
@@ -317,20 +361,28 @@ class Streaming(Ground):
         pid, screen = pty.fork()
         if pid == 0:
             os.execv(sys.executable, [sys.executable, source])
-        fcntl.ioctl(screen, termios.TIOCSWINSZ, struct.pack("HHHH", 21, 43, 0, 0))
+        os.set_blocking(screen, False)
+        # It has its size before the program asks for it.
+        fcntl.ioctl(screen, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
+        os.write(screen, b"\n")
+        self.assertTrue(select.select([screen], [], [], 20)[0], "the terminal shows what is typed")
+        self.assertEqual(os.read(screen, 4096), b"\r\n")
         seen, typed = b"", False
         while True:
-            self.assertTrue(select.select([screen], [], [], 20)[0], seen)
+            readable, writable, _ = select.select([screen], [screen] if typed and keys else [], [], 20)
+            self.assertTrue(readable or writable, seen)
+            if writable:
+                keys = keys[os.write(screen, keys) :]
+            if not readable:
+                continue
             try:
                 seen += os.read(screen, 4096)
             except OSError:
                 break
-            if b"43\r\n" in seen and not typed:
-                typed = True
-                os.write(screen, b"word\r")
+            typed = typed or ready in seen
         self.assertEqual(os.waitpid(pid, 0)[1], 0, seen)
         os.close(screen)
-        self.assertEqual(seen.decode().replace("\r", ""), "21 43\nword\ngot word\ncode 6 cooked True\n")
+        return seen.decode().replace("\r", "")
 
 
 if __name__ == "__main__":

@@ -29,7 +29,8 @@ const PACKAGES: &[Package] = &[
     Package { name: "fish", reason: "the same" },
     Package { name: "iproute2", reason: "ip, for tests of network" },
     Package { name: "nftables", reason: "nft, by which tests of network read what was made" },
-    Package { name: "python3", reason: "a client of another user, for tests of serve" },
+    Package { name: "python3", reason: "a client of another user, for tests of serve; the client in Python" },
+    Package { name: "python3-venv", reason: "builds the Python package, with setuptools from PyPI" },
 ];
 
 /// Installs what is missing and says what that is. Needs root only when something is missing.

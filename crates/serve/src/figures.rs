@@ -5,6 +5,7 @@ use wire::json::Object;
 
 use crate::key::Key;
 use crate::machine::Machine;
+use crate::proc;
 use crate::server::Server;
 
 impl Server {
@@ -24,6 +25,9 @@ impl Server {
         };
         if let Some(stats) = &stats {
             write(&mut message, stats);
+        }
+        if machine.is_whole() {
+            write_machine(&mut message, stats.unwrap_or_default());
         }
         if let Some(log) = main.and_then(|main| main.log.as_ref()) {
             log.stats(&mut message);
@@ -68,6 +72,28 @@ fn write(message: &mut Object<'_>, stats: &Stats) {
         one.end();
     }
     all.end();
+}
+
+/// What the root of a machine's hierarchy has no files for: the machine's own figures (proc_meminfo(5)), under names of
+/// their own where they mean something else.
+fn write_machine(message: &mut Object<'_>, stats: Stats) {
+    if stats.memory_current.or(stats.memory_peak).or(stats.memory_max).or(stats.swap_current).is_none()
+        && let Ok(text) = proc::read("/proc/meminfo", 1 << 16)
+    {
+        let [total, available] = [&b"MemTotal:"[..], b"MemAvailable:"].map(|name| kibibytes(&text, name));
+        known(message, "memory", &[("total", total), ("available", available)]);
+    }
+    if stats.pids_current.or(stats.pids_peak).or(stats.pids_max).is_none()
+        && let Ok(count) = proc::count()
+    {
+        known(message, "pids", &[("current", Some(count))]);
+    }
+}
+
+/// A line of /proc/meminfo, in bytes.
+fn kibibytes(text: &[u8], name: &[u8]) -> Option<u64> {
+    let line = text.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(name))?;
+    proc::number::<u64>(line.trim_ascii().strip_suffix(b"kB")?.trim_ascii()).map(|number| number << 10)
 }
 
 /// An object of those figures that are known, unless none is.

@@ -9,8 +9,9 @@ use sys::process::Pid;
 use sys::strerror::describe;
 use wire::{Kill, Quoted, Scope, SignalNumber, Target};
 
+use crate::blind;
 use crate::server::{Server, kin};
-use crate::tree::{self, Kin, Root};
+use crate::tree::{Kin, Root};
 
 const SIGKILL: i32 = 9;
 /// Descriptors that a kill has open at once.
@@ -70,12 +71,8 @@ fn signal_process(pid: i32, signal: SignalNumber, scope: Scope, kin: Kin<'_>) ->
 
 fn signal_tree(root: Root<'_>, signal: SignalNumber, kin: Kin<'_>) -> sys::Result<()> {
     let count = match signal.get() {
-        SIGKILL => tree::kill(kin, &[root]),
-        number => {
-            let members = tree::members(kin, &[root]);
-            members.iter().for_each(|(_, member)| tree::send(member, number));
-            members.len()
-        }
+        SIGKILL => blind::kill(kin, &[root]),
+        number => blind::signal(kin, &[root], &|_| number),
     };
     if count == 0 { Err(Errno::SRCH) } else { Ok(()) }
 }

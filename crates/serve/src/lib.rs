@@ -16,6 +16,7 @@ extern crate alloc;
 
 mod accounts;
 mod adopted;
+mod blind;
 mod clients;
 mod connection;
 mod cri;

@@ -93,6 +93,12 @@ pub trait Machine {
     /// Members that `stats` has beside the server's own: `uptime_secs`, `main`, `orphans_reaped` …
     fn stats(&mut self, message: &mut Object<'_>);
 
+    /// Whether this is all of a machine, whose figures are then the server's: its memory and its processes are in no
+    /// cgroup's files.
+    fn is_whole(&self) -> bool {
+        false
+    }
+
     /// Whether a process is one that clients may list and signal by its number. A shim sees those of the host too, and
     /// answers for its container's alone.
     fn has(&self, pid: i32) -> bool {

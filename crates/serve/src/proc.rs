@@ -96,6 +96,11 @@ fn open_file(path: &str) -> Result<OwnedFd> {
     openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY, Mode::empty())
 }
 
+/// Whether there is a /proc.
+pub fn is_there() -> bool {
+    accessat(CWD, "/proc/self/stat", Access::READ_OK, AtFlags::empty()).is_ok()
+}
+
 /// Whether the kernel tells the children of processes.
 pub fn tells_children() -> bool {
     let us = sys::process::getpid().as_raw_pid();
@@ -135,6 +140,14 @@ fn numbers(path: &str) -> Result<Vec<i32>> {
     Ok(found)
 }
 
+/// How many processes can be seen.
+///
+/// # Errors
+/// ENOENT without /proc.
+pub fn count() -> Result<u64> {
+    Ok(numbers("/proc")?.len() as u64)
+}
+
 /// Every process that can be seen, in the order of pids.
 ///
 /// # Errors
@@ -142,6 +155,10 @@ fn numbers(path: &str) -> Result<Vec<i32>> {
 pub fn all() -> Result<Vec<Stat>> {
     // By a heap, which is less code than the sorts of slices.
     let pids = BinaryHeap::from(numbers("/proc")?).into_sorted_vec();
+    if pids.is_empty() {
+        // A directory where one could be: we are not in it.
+        return Err(Errno::NOENT);
+    }
     Ok(pids.into_iter().filter_map(stat).collect())
 }
 

@@ -1,8 +1,10 @@
 //! `list_processes`.
 
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 
+use sys::strerror;
 use wire::answer::Process;
 
 use crate::proc::{self, Stat};
@@ -14,9 +16,13 @@ const TICKS: u64 = 100;
 const PAGE_KB: u64 = 4;
 
 /// Every process that can be seen, in the order of pids.
-pub fn list() -> Vec<Process> {
+///
+/// # Errors
+/// In words: without /proc there is no list.
+pub fn list() -> Result<Vec<Process>, String> {
+    let all = proc::all().map_err(|errno| format!("list_processes: /proc: {}", strerror::describe(errno)))?;
     let booted = boot_time();
-    proc::all().unwrap_or_default().into_iter().map(|stat| describe(stat, booted)).collect()
+    Ok(all.into_iter().map(|stat| describe(stat, booted)).collect())
 }
 
 fn describe(stat: Stat, booted: Option<u64>) -> Process {

@@ -53,11 +53,13 @@ impl Server {
                 self.say(key, |out| answer::pong(out, &version, uptime, pid, FEATURES));
                 self.settings.version = version;
             }
-            Request::ListProcesses => {
-                let mut processes = crate::processes::list();
-                processes.retain(|process| machine.has(process.pid));
-                self.say(key, |out| answer::processes(out, &processes));
-            }
+            Request::ListProcesses => match crate::processes::list() {
+                Ok(mut processes) => {
+                    processes.retain(|process| machine.has(process.pid));
+                    self.say(key, |out| answer::processes(out, &processes));
+                }
+                Err(why) => self.done(key, Err(why)),
+            },
             Request::Kill(kill) => {
                 let result = match kill.target {
                     Target::Pid(pid) if !machine.has(pid) => {

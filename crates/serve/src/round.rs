@@ -2,6 +2,9 @@
 
 use alloc::vec::Vec;
 
+use sys::children::signal_group_of;
+
+use crate::blind;
 use crate::key::Key;
 use crate::machine::Machine;
 use crate::outlet::Outlet;
@@ -74,6 +77,7 @@ impl Server {
             if let Some(session) = self.sessions.get_mut(found)
                 && session.group.is_none()
                 && session.exit.as_ref().is_some_and(|exit| exit.left == 0)
+                && session.past.as_ref().is_none_or(|leader| signal_group_of(leader, 0).is_err())
             {
                 session.kill_at = None;
             }
@@ -105,11 +109,11 @@ impl Server {
             self.doom(found);
         }
         if !asked.is_empty() {
-            for (number, member) in tree::members(kin!(self), &self.roots(&asked)) {
-                if let Some(session) = self.sessions.get(asked[number]) {
-                    tree::send(&member, session.terms.kill_signal.get());
-                }
-            }
+            let signal_of = |number: usize| {
+                let session = self.sessions.get(asked[number]);
+                session.map_or(SIGKILL, |session| session.terms.kill_signal.get())
+            };
+            blind::signal(kin!(self), &self.roots(&asked), &signal_of);
         }
         let doomed = core::mem::take(&mut self.doomed);
         let mut walked = Vec::new();
@@ -119,11 +123,14 @@ impl Server {
             }
         }
         if !walked.is_empty() {
-            tree::kill(kin!(self), &self.roots(&walked));
+            blind::kill(kin!(self), &self.roots(&walked));
         }
         for found in doomed {
             if let Some(session) = self.sessions.get_mut(found) {
                 session.is_doomed = false;
+                if let Some(leader) = session.past.take() {
+                    let _ = signal_group_of(leader, SIGKILL);
+                }
             }
             self.schedule(found);
             self.advance(found);

@@ -83,6 +83,8 @@ pub struct Session {
     pub pid: Pid,
     /// Until it has been reaped.
     pub pidfd: Option<OwnedFd>,
+    /// That pidfd afterwards, where its process group is to be killed yet and there is no /proc to find it by.
+    pub past: Option<OwnedFd>,
     /// Where it is noted while it runs.
     pub slot: Option<Slot>,
     pub label: Label,
@@ -138,6 +140,7 @@ impl Session {
             is_orphan: false,
             pid: child.pid,
             pidfd: Some(child.pidfd),
+            past: None,
             slot: None,
             deadline: (terms.timeout_ms > 0).then(|| started + terms.timeout_ms * MILLISECOND),
             label,

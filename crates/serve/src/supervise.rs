@@ -10,6 +10,7 @@ use crate::connection::Manner;
 use crate::key::Key;
 use crate::ordered::hash;
 use crate::outlet::Read;
+use crate::proc;
 use crate::server::Server;
 use crate::session::Remains;
 use crate::timers::{Due, Instant, MILLISECOND, now};
@@ -96,7 +97,12 @@ impl Server {
     /// A command's process has been reaped. What it wrote is still in its pipes.
     pub(crate) fn process_has_ended(&mut self, found: Key, ended: Ended) {
         let Some(session) = self.sessions.get_mut(found) else { return };
-        (session.ended, session.pidfd) = (Some(ended), None);
+        let pidfd = session.pidfd.take();
+        session.ended = Some(ended);
+        session.past = pidfd.filter(|_| session.kill_at.is_some() && !proc::is_there());
+        if let Some(past) = &session.past {
+            self.poll.remove(past);
+        }
         self.leaders.remove(session.pid.as_raw_pid());
         self.ending.push(found);
     }

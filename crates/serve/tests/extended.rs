@@ -453,3 +453,26 @@ fn a_terminal_that_nobody_has_open_any_more_costs_nothing() {
     assert_eq!(ground.ask_one(&json!({"type": "kill", "id": "t"}))["success"], true);
     client.until("exit");
 }
+
+#[test]
+fn input_that_a_command_does_not_read_waits_up_to_the_documented_limit() {
+    let ground = Ground::new(&[]);
+    let mut client = ground.connect();
+    client.send(&script_with(
+        "exec /bin/busybox sleep 60",
+        &json!({"id": "deaf", "stdin": "open", "events": true}),
+    ));
+    client.until("started");
+    // The pipe takes the first; sixteen more are a mebibyte.
+    let piece = json!({"type": "stdin", "id": "deaf", "data": "x".repeat(65_536)});
+    (0..17).for_each(|_| client.send(&piece));
+    assert_eq!(client.next(), json!({"type": "ok", "id": "deaf"}));
+    client.send(&json!({"type": "stdin", "id": "deaf", "data": "y"}));
+    let refused = client.next();
+    assert_eq!(refused["type"], "error", "{refused}");
+    assert_eq!(
+        refused["data"],
+        format!("stdin: more than {} bytes wait for the command to read them", wire::MAX_LINE)
+    );
+    assert_eq!(ground.ask_one(&json!({"type": "kill", "id": "deaf", "signal": "KILL"}))["success"], true);
+}

@@ -86,18 +86,26 @@ fn reap(which: usize, number: usize) -> Result<Option<(i32, Ended)>> {
 /// # Errors
 /// Those of pidfd_send_signal(2) and kill(2).
 pub fn signal_group<Fd: AsFd>(leader: Fd, pid: crate::process::Pid, number: i32) -> Result<()> {
+    match signal_group_of(leader, number) {
+        Err(Errno::INVAL) => {
+            let group = -pid.as_raw_pid();
+            // SAFETY: no memory is passed; only the kernel's tables are touched.
+            check(unsafe { syscall!(Sysno::kill, group, number) }).map(drop)
+        }
+        other => other,
+    }
+}
+
+/// Signals the process group that a process leads or has led: also after that has been reaped, while others are in it,
+/// and whoever has its number since.
+///
+/// # Errors
+/// Those of pidfd_send_signal(2): EINVAL before Linux 6.9, ESRCH for a group that has nobody.
+pub fn signal_group_of<Fd: AsFd>(leader: Fd, number: i32) -> Result<()> {
     const PROCESS_GROUP: usize = 4;
     let fd = leader.as_fd().as_raw_fd();
     // SAFETY: no siginfo is passed; only the kernel's tables are touched.
-    match check(unsafe { syscall!(Sysno::pidfd_send_signal, fd, number, 0usize, PROCESS_GROUP) }) {
-        Ok(_) => Ok(()),
-        Err(Errno::INVAL) => {
-            let group = -pid.as_raw_pid();
-            // SAFETY: as above.
-            check(unsafe { syscall!(Sysno::kill, group, number) }).map(drop)
-        }
-        Err(errno) => Err(errno),
-    }
+    check(unsafe { syscall!(Sysno::pidfd_send_signal, fd, number, 0usize, PROCESS_GROUP) }).map(drop)
 }
 
 /// PR_SET_TIMERSLACK: by how many nanoseconds timers of this thread may be late. Children inherit it, and

@@ -3,6 +3,7 @@
 
 use syscalls::{Sysno, syscall};
 
+use crate::process::Pid;
 use crate::{Result, check};
 
 /// Number of the standard input, which is the terminal in question.
@@ -42,9 +43,15 @@ pub fn hold() -> Hold {
 /// Whether the caller leads its session.
 #[must_use]
 pub fn leads_session() -> bool {
-    // SAFETY: these only tell numbers.
-    let (session, own) = unsafe { (syscall!(Sysno::getsid, 0usize), syscall!(Sysno::getpid)) };
-    matches!((check(session), check(own)), (Ok(session), Ok(own)) if session == own)
+    is_session_leader(crate::process::getpid())
+}
+
+/// Whether a process leads its session. It may have ended, but has not been reaped.
+#[must_use]
+pub fn is_session_leader(pid: Pid) -> bool {
+    let pid = pid.as_raw_pid();
+    // SAFETY: this only tells a number.
+    check(unsafe { syscall!(Sysno::getsid, pid) }).is_ok_and(|session| session == pid.unsigned_abs() as usize)
 }
 
 /// TIOCNOTTY: gives up the controlling terminal that is the standard input. The kernel sends SIGHUP and SIGCONT

@@ -34,6 +34,7 @@ pub mod signals;
 pub mod standard;
 pub mod start;
 pub mod strerror;
+pub mod tally;
 pub mod vsock;
 pub mod vt;
 pub mod writeback;

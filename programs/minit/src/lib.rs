@@ -71,6 +71,8 @@ pub struct Ground {
     alone: Alone,
     /// A listening socket that was inherited.
     listening: Option<OwnedFd>,
+    /// What we are.
+    standing: Standing,
     /// The heap, for roles that may have one.
     #[cfg(feature = "api")]
     heap: &'static sys::heap::Heap,
@@ -86,6 +88,7 @@ pub fn run(
     let ground = Ground {
         alone: inherited.alone(),
         listening: None,
+        standing: Standing::Beside,
         #[cfg(feature = "api")]
         heap,
     };
@@ -185,6 +188,7 @@ fn begin(
         }
         None => inherited.close(),
     }
+    ground.standing = standing;
     settings.complete(standing);
     if settings.command.is_empty() && !settings.service.is_reachable() {
         const USAGE: &str = "no command, and no api to be asked for one: minit [OPTIONS] [--] [CMD [ARG…]]";
@@ -243,8 +247,19 @@ fn with_api(settings: &Settings<'_>, environment: &[Argument<'_>], ground: &Grou
     let score = score::spare(settings.dialect, rank, &mut score);
     let role = |link, journal: Option<BorrowedFd<'_>>| {
         ground.heap.open(ground.alone);
-        let listening = ground.listening.as_ref();
-        api::serve(api::Task { settings, environment, listening, link, journal, started, rank, group, score })
+        let (listening, standing) = (ground.listening.as_ref(), ground.standing);
+        api::serve(api::Task {
+            settings,
+            environment,
+            listening,
+            link,
+            journal,
+            started,
+            rank,
+            standing,
+            group,
+            score,
+        })
     };
     let api = settings.service.is_reachable().then(|| Api::new(&role, ground.alone));
     let descriptor = parcel.as_ref().and_then(|parcel| parcel.descriptor.as_ref());

@@ -6,6 +6,7 @@ use plan::Limit;
 use sys::exec::Argument;
 use sys::machine::Ending;
 use sys::privilege::Capabilities;
+use sys::tally::Tally;
 
 use crate::boot::Standing;
 use crate::first::decide::{Leftovers, OnExit, OnStop, OnSuspend, Policy};
@@ -268,6 +269,8 @@ pub struct Settings<'a> {
     pub limits: [Option<&'a CStr>; 3],
     /// The main command, with its end mark; empty where there is none.
     pub command: &'a [Argument<'a>],
+    /// How many orphans the first process has reaped, where there is an api to ask.
+    pub reaped: Tally,
 }
 
 impl<'a> Settings<'a> {
@@ -306,6 +309,7 @@ impl<'a> Settings<'a> {
             crash: None,
             limits: [None; 3],
             command: &[],
+            reaped: Tally::NONE,
         }
     }
 
@@ -318,6 +322,9 @@ impl<'a> Settings<'a> {
             _ => OnExit::Exit,
         };
         self.policy.on_exit = self.on_exit.unwrap_or(default);
+        if self.service.is_reachable() {
+            self.reaped = Tally::shared();
+        }
     }
 }
 

@@ -22,6 +22,8 @@ from .errors import (
 from .events import Completed, Eof, Event, Exit, Gap, InputRefused, Listed, Pong, Process, Stderr, Stdout, Timeout
 from .requests import Options
 
+__version__ = "0.1.0"
+
 __all__ = [
     "Client",
     "CommandFailed",
@@ -47,5 +49,6 @@ __all__ = [
     "Stdout",
     "Timeout",
     "TimeoutExpired",
+    "__version__",
     "connect",
 ]

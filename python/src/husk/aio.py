@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, AsyncIterator, List, Optional, Sequence, Tuple
 
 from . import requests
 from .client import PAUSE, Path, completed
-from .errors import ConnectFailed, ConnectionLost, Error, TimeoutExpired
+from .errors import ConnectFailed, ConnectionLost, Error, Refused, TimeoutExpired
 from .events import Completed, Event, Exit, InputRefused, Listed, Pong, Process, Stderr, Stdout
 from .requests import Address, Message, Options
 from .session import Session
@@ -29,9 +29,10 @@ async def connect(
     firecracker: Optional[Tuple[Path, int]] = None,
     timeout: Optional[float] = 10.0,
     wait: float = 0.0,
+    frames: bool = True,
 ) -> Client:
     """A client of a server that answers; it is waited for as long as ``wait`` seconds to come up."""
-    client = Client(socket, vsock=vsock, firecracker=firecracker, timeout=timeout)
+    client = Client(socket, vsock=vsock, firecracker=firecracker, timeout=timeout, frames=frames)
     until = time.monotonic() + wait
     while True:
         try:
@@ -95,6 +96,8 @@ class Exec:
         self._own_id = own_id
         self._session = Session(request, frames=frames)
         self._streams: Optional[Streams] = None
+        # Before Python 3.11 only one task may wait for room.
+        self._sending = asyncio.Lock()
 
     async def _begin(self) -> Exec:
         self._streams = await self._greet(self._session)
@@ -146,7 +149,9 @@ class Exec:
         out = self._session.outgoing()
         if out and self._streams is not None:
             self._streams[1].write(out)
-            await self._streams[1].drain()
+            async with self._sending:
+                if self._streams is not None:
+                    await self._streams[1].drain()
 
     async def _flush(self) -> None:
         try:
@@ -408,6 +413,13 @@ class Client:
             self._where, request, self._timeout, frames=self._frames, reconnect=reconnect
         )._begin()
 
+    async def pty(self, cmd: str = "sh", args: Sequence[str] = (), **options: Unpack[Options]) -> Exit:
+        """Runs a command on the caller's own terminal, and restores that. Other tasks go on meanwhile; what they print
+        goes to the same screen. Only in the main thread, whose signals tell of another size."""
+        from .terminal import interact_async
+
+        return await interact_async(self, cmd, args, options)
+
     async def kill(
         self, target: Union[str, int], signal: Union[str, int] = "TERM", scope: Optional[str] = None
     ) -> None:
@@ -417,11 +429,14 @@ class Client:
         await self._ask({**request, name: target}, "kill_result")
 
     async def wait(self, id: str, timeout: Optional[float] = None) -> Exit:
-        """Waits for an exec's end, also long after it."""
-        request: Message = {"type": "wait", "id": id}
-        if timeout is not None:
-            request["timeout_ms"] = requests.milliseconds(timeout)
-        return Exit.read(await ask(self._where, None, request, "exit"))
+        """Waits for an exec's end, also long after it; :class:`husk.TimeoutExpired` where it still runs then."""
+        limit = requests.wait_limit(timeout, self._timeout)
+        try:
+            return Exit.read(await ask(self._where, limit, requests.wait_request(id, timeout), "exit"))
+        except Refused as why:
+            if requests.still_runs(why):
+                raise TimeoutExpired(str(why)) from why
+            raise
 
     async def ack(self, id: str) -> None:
         """The record of an exec that is over is not needed any more."""

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Iterator, List, Optional, Sequence, Tuple, Type, Union
 
 from . import requests
-from .errors import CommandFailed, ConnectFailed, ConnectionLost, Error, TimeoutExpired
+from .errors import CommandFailed, ConnectFailed, ConnectionLost, Error, Refused, TimeoutExpired
 from .events import Completed, Event, Exit, InputRefused, Listed, Pong, Process, Stderr, Stdout
 from .requests import Address, Message, Options
 from .session import Session
@@ -31,9 +31,10 @@ def connect(
     firecracker: Optional[Tuple[Path, int]] = None,
     timeout: Optional[float] = 10.0,
     wait: float = 0.0,
+    frames: bool = True,
 ) -> Client:
     """A client of a server that answers; it is waited for as long as ``wait`` seconds to come up."""
-    client = Client(socket, vsock=vsock, firecracker=firecracker, timeout=timeout)
+    client = Client(socket, vsock=vsock, firecracker=firecracker, timeout=timeout, frames=frames)
     until = time.monotonic() + wait
     while True:
         try:
@@ -442,11 +443,14 @@ class Client:
         self._ask({**request, name: target}, "kill_result")
 
     def wait(self, id: str, timeout: Optional[float] = None) -> Exit:
-        """Waits for an exec's end, also long after it."""
-        request: Message = {"type": "wait", "id": id}
-        if timeout is not None:
-            request["timeout_ms"] = requests.milliseconds(timeout)
-        return Exit.read(ask(self._where, None, request, "exit"))
+        """Waits for an exec's end, also long after it; :class:`TimeoutExpired` where it still runs then."""
+        limit = requests.wait_limit(timeout, self._timeout)
+        try:
+            return Exit.read(ask(self._where, limit, requests.wait_request(id, timeout), "exit"))
+        except Refused as why:
+            if requests.still_runs(why):
+                raise TimeoutExpired(str(why)) from why
+            raise
 
     def ack(self, id: str) -> None:
         """The record of an exec that is over is not needed any more."""

@@ -7,7 +7,7 @@ import json
 import os
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, TypedDict, Union
 
-from .errors import ProtocolError, refused
+from .errors import ProtocolError, Refused, refused
 from .events import Exit, Listed, Pong, Process
 
 Message = Dict[str, Any]
@@ -67,6 +67,8 @@ def exec_request(cmd: str, args: Iterable[str], options: Options) -> Message:
     for name in given:
         if name not in known:
             raise TypeError(f"exec has no option {name!r}")
+    if isinstance(args, (str, bytes)):
+        raise TypeError(f"args is a list of words, such as [{args!r}], and not {args!r} alone")
     request: Message = {"type": "exec", "cmd": os.fspath(cmd), "args": list(args), "events": True}
     request["timeout_ms"] = milliseconds(given.pop("timeout", 0))
     if given.pop("clear_env", False):
@@ -89,6 +91,21 @@ def exec_request(cmd: str, args: Iterable[str], options: Options) -> Message:
         given["env"] = dict(given["env"])
     request.update(given)
     return request
+
+
+def wait_request(id: str, timeout: Optional[float]) -> Message:
+    """``wait``"""
+    return without_none(type="wait", id=id, timeout_ms=None if timeout is None else milliseconds(timeout))
+
+
+def wait_limit(timeout: Optional[float], answer: Optional[float]) -> Optional[float]:
+    """How long the answer to a ``wait`` may take: its own time, and that of an answer."""
+    return None if timeout is None or answer is None else timeout + answer
+
+
+def still_runs(why: Refused) -> bool:
+    """Whether a ``wait`` was refused because its time was over."""
+    return str(why).startswith("wait: ") and str(why).endswith(" still runs")
 
 
 def resume_request(

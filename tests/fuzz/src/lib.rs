@@ -6,10 +6,12 @@
 extern crate alloc;
 
 mod accounts;
+mod answers;
 mod config;
 mod frame;
 mod json_write;
 mod line;
+mod modules;
 mod options;
 mod output;
 mod processes;
@@ -32,7 +34,7 @@ mod served_accounts;
 pub type Target = fn(&[u8]);
 
 /// Every target, by the name of its corpus.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 11] = [
     ("line", line::run),
     ("frame", frame::run),
     ("output", output::run),
@@ -42,6 +44,8 @@ pub const TARGETS: [(&str, Target); 9] = [
     ("json-write", json_write::run),
     ("config", config::run),
     ("records", records::run),
+    ("modules", modules::run),
+    ("answers", answers::run),
 ];
 
 /// The target of a name.

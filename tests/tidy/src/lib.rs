@@ -62,6 +62,7 @@ fn collect(root: &Path, folder: &Path, files: &mut Vec<TextFile>) {
         if kind.is_dir() && !MADE.contains(&below.as_str()) {
             collect(root, &path, files);
         } else if kind.is_file()
+            && !MADE.contains(&below.as_str())
             && let Ok(text) = fs::read_to_string(&path)
         {
             files.push(TextFile { path: below, text });

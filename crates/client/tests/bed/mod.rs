@@ -44,17 +44,14 @@ impl Ground {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let directory = std::env::temp_dir().join(format!("husk-client-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&directory).expect("a directory of our own");
-        let socket = directory.join("s");
-        let mut server = Command::new(program());
-        server.arg(&socket).env_clear().env("PATH", "/usr/bin:/bin").env("FROM_SERVER", "1");
-        let server = server.stdin(Stdio::null()).spawn().expect("the server starts");
-        let ground = Self { directory, server };
-        let begun = Instant::now();
-        while std::os::unix::net::UnixStream::connect(&socket).is_err() {
-            assert!(begun.elapsed() < Duration::from_secs(10), "the server does not listen");
-            std::thread::sleep(Duration::from_millis(2));
-        }
-        ground
+        let server = serve(&directory.join("s"));
+        Self { directory, server }
+    }
+
+    /// Ends the server with what it has started, and starts another in its place, which knows nothing of that.
+    pub fn restart(&mut self) {
+        self.stop();
+        self.server = serve(&self.socket());
     }
 
     pub fn socket(&self) -> PathBuf {
@@ -78,8 +75,28 @@ impl Ground {
     }
 }
 
+/// Starts a server, which listens when this returns.
+fn serve(socket: &Path) -> Child {
+    let mut server = Command::new(program());
+    server.arg(socket).env_clear().env("PATH", "/usr/bin:/bin").env("FROM_SERVER", "1");
+    let server = server.stdin(Stdio::null()).spawn().expect("the server starts");
+    let begun = Instant::now();
+    while std::os::unix::net::UnixStream::connect(socket).is_err() {
+        assert!(begun.elapsed() < Duration::from_secs(10), "the server does not listen");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    server
+}
+
 impl Drop for Ground {
     fn drop(&mut self) {
+        self.stop();
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
+
+impl Ground {
+    fn stop(&mut self) {
         // What it has started would outlive it.
         let children = format!("/proc/{0}/task/{0}/children", self.pid());
         let children = std::fs::read_to_string(children).unwrap_or_default();
@@ -89,7 +106,6 @@ impl Drop for Ground {
             let group = format!("-{pid}");
             let _ = Command::new("kill").args(["-s", "KILL", "--", &group]).stderr(Stdio::null()).status();
         }
-        let _ = std::fs::remove_dir_all(&self.directory);
     }
 }
 

@@ -8,13 +8,18 @@ use alloc::vec::Vec;
 use serve::{Done, Frozen, Machine, News, Next, Watch};
 use sys::fd::{AsFd, BorrowedFd};
 use sys::machine::Ending;
+use sys::process::PidfdFlags;
 use sys::reap::End;
 use sys::strerror::describe;
+use sys::tally::Tally;
 use wire::json::Object;
 use wire::{Mode, Resume, Shutdown, SignalNumber};
 
+use crate::api::Task;
 use crate::begin::Rank;
+use crate::boot::Standing;
 use crate::first::decide::OnExit;
+use crate::first::kernel::reaps_for;
 use crate::first::link::{Heard, Link, Order, Orphans, Record};
 use crate::first::supervise::BLIND_PAUSE;
 
@@ -24,6 +29,9 @@ pub struct First {
     link: Link,
     started: u64,
     rank: Rank,
+    standing: Standing,
+    /// How many orphans it has reaped.
+    reaped: Tally,
     /// The main command's cgroup, where it has one.
     group: Option<String>,
     main: Main,
@@ -41,8 +49,14 @@ enum Main {
 }
 
 impl First {
-    pub fn new(link: Link, started: u64, rank: Rank, group: Option<&str>) -> Self {
-        Self { link, started, rank, group: group.map(ToOwned::to_owned), main: Main::None }
+    pub fn new(task: Task<'_>) -> Self {
+        let Task { link, started, rank, standing, settings, .. } = task;
+        let group = task.group.map(ToOwned::to_owned);
+        // Where the kernel reaps nobody counts; what is counted while somebody listens is not all.
+        let counted = sys::process::pidfd_open(sys::process::getpid(), PidfdFlags::empty())
+            .is_ok_and(|ourselves| !reaps_for(settings, ourselves.as_fd()));
+        let reaped = if counted { settings.reaped } else { Tally::NONE };
+        Self { link, started, rank, standing, group, reaped, main: Main::None }
     }
 
     pub fn say(&self, record: Record) {
@@ -90,6 +104,9 @@ impl Machine for First {
 
     fn stats(&mut self, message: &mut Object<'_>) {
         message.count("uptime_secs", (sys::clock::monotonic() - self.started) / 1_000_000_000);
+        if let Some(reaped) = self.reaped.total() {
+            message.count("orphans_reaped", reaped);
+        }
         let mut main = message.object("main");
         match self.main {
             Main::None => {
@@ -103,6 +120,10 @@ impl Machine for First {
             }
         }
         main.end();
+    }
+
+    fn is_whole(&self) -> bool {
+        self.standing == Standing::Machine
     }
 
     fn watch_orphans(&mut self, watch: Watch) {

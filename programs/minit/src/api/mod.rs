@@ -18,6 +18,7 @@ use sys::process::{Resource, Rlimit, getrlimit, setrlimit};
 use wire::Words;
 
 use crate::begin::Rank;
+use crate::boot::Standing;
 use crate::first::api::{DONE, HOPELESS};
 use crate::first::link::{Link, Record};
 use crate::message::Part::{Bytes, Error, Text};
@@ -42,6 +43,8 @@ pub struct Task<'a> {
     pub started: u64,
     /// What the first process is.
     pub rank: Rank,
+    /// Whether it is that of a machine.
+    pub standing: Standing,
     /// The name of the main command's cgroup, where it has one.
     pub group: Option<&'a str>,
     /// What /proc/self/oom_score_adj said before the first process changed its own.
@@ -64,7 +67,7 @@ pub fn serve(task: Task<'_>) -> u8 {
         Ok(server) => server,
         Err(errno) => return warn(&[Text("the api cannot serve: "), Error(errno)]),
     };
-    let mut machine = First::new(task.link, task.started, task.rank, task.group);
+    let mut machine = First::new(task);
     machine.say(Record::Ready);
     match server.run(&mut machine) {
         Ok(()) => DONE,

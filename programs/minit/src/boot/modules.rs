@@ -18,7 +18,7 @@ const MOST: usize = 64;
 
 /// Loads the modules of a list, comma-separated: names, or paths of files, which are loaded as they are.
 pub fn load(list: &[u8]) {
-    let mut left = Left { list, done: 0 };
+    let mut left = Left::all(list);
     for (index, path) in names(list).filter(|(_, name)| name.starts_with(b"/")) {
         left.done |= 1 << index;
         if let Err(errno) = load_file(path) {
@@ -32,7 +32,7 @@ pub fn load(list: &[u8]) {
     let searched = search("modules.dep", &mut |line| left.take(line, load_with_needs));
     let _ = search("modules.builtin", &mut |line| left.take(line, |_| {}));
     let why = searched.err().unwrap_or(Errno::NOENT);
-    for (_, name) in names(list).filter(|(index, _)| left.done >> index & 1 == 0) {
+    for name in left.names() {
         warn(&[Text("module "), Bytes(name)], why, "not in /lib/modules/RELEASE/modules.dep of this kernel");
     }
 }
@@ -42,19 +42,32 @@ fn names(list: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
 }
 
 /// The names that were not found yet.
-struct Left<'a> {
+#[derive(Debug)]
+pub struct Left<'a> {
     list: &'a [u8],
     /// A bit for each that was.
     done: u64,
 }
 
-impl Left<'_> {
-    fn none(&self) -> bool {
-        names(self.list).all(|(index, _)| self.done >> index & 1 == 1)
+impl<'a> Left<'a> {
+    /// All of a list, comma-separated.
+    #[must_use]
+    pub const fn all(list: &'a [u8]) -> Self {
+        Self { list, done: 0 }
     }
 
-    /// A line that begins with the path of a module.
-    fn take(&mut self, line: &[u8], found: impl Fn(&[u8])) -> ControlFlow<()> {
+    /// Those that are left, in the order of the list.
+    pub fn names(&self) -> impl Iterator<Item = &'a [u8]> {
+        let done = self.done;
+        names(self.list).filter(move |(index, _)| done >> index & 1 == 0).map(|(_, name)| name)
+    }
+
+    fn none(&self) -> bool {
+        self.names().next().is_none()
+    }
+
+    /// A line that begins with the path of a module; `found` gets it for each name that is this module's.
+    pub fn take(&mut self, line: &[u8], mut found: impl FnMut(&[u8])) -> ControlFlow<()> {
         let path = line.split(|byte| *byte == b':').next().unwrap_or_default();
         for (index, name) in names(self.list) {
             if self.done >> index & 1 == 0 && is_named(path, name) {
@@ -75,11 +88,14 @@ fn is_named(path: &[u8], name: &[u8]) -> bool {
     })
 }
 
-/// A line of modules.dep: `PATH: PATH PATH…`. What a module needs comes after it, and first what needs the rest.
+/// The paths of a line of modules.dep, `PATH: PATH PATH…`, in the order in which they are loaded: what a module needs
+/// comes after it, and first what needs the rest.
+pub fn in_order(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    line.split(|byte| matches!(byte, b' ' | b':')).rev().filter(|path| !path.is_empty())
+}
+
 fn load_with_needs(line: &[u8]) {
-    let paths = || line.split(|byte| matches!(byte, b' ' | b':')).filter(|path| !path.is_empty());
-    for index in (0..paths().count()).rev() {
-        let Some(path) = paths().nth(index) else { continue };
+    for path in in_order(line) {
         let loaded = in_modules(path, |file| load_file(file.to_bytes()));
         if let Err(errno) = loaded {
             warn(&[Text("module "), Bytes(path)], errno, "");
@@ -126,10 +142,17 @@ mod tests {
 
     #[test]
     fn each_name_is_found_once_and_the_search_ends_with_the_last() {
-        let mut left = Left { list: b"a,b_c", done: 0 };
+        let mut left = Left::all(b"a,b_c");
         assert!(left.take(b"kernel/x.ko: kernel/a.ko", |_| panic!("it is another's line")).is_continue());
         assert!(left.take(b"kernel/a.ko:", |_| {}).is_continue());
         assert!(left.take(b"kernel/a.ko:", |_| panic!("it was found")).is_continue());
         assert!(left.take(b"kernel/b-c.ko.xz: kernel/a.ko", |_| {}).is_break());
+    }
+
+    #[test]
+    fn what_a_module_needs_is_loaded_before_it_and_the_last_first() {
+        let order: std::vec::Vec<&[u8]> = in_order(b"a.ko: b.ko c.ko").collect();
+        assert_eq!(order, [b"c.ko", b"b.ko", b"a.ko"]);
+        assert_eq!(in_order(b": ").count(), 0);
     }
 }

@@ -195,8 +195,7 @@ impl Supervisor<'_> {
     fn take_end_of_api(&mut self, state: &mut State, end: End) {
         let Some(api) = &mut self.api else { return };
         let outlook = api.ended(end);
-        let ends = matches!(state.phase, Phase::Clearing(_) | Phase::Killed(_) | Phase::Over);
-        if ends {
+        if matches!(state.phase, Phase::Clearing(_) | Phase::Killed(_) | Phase::Over) {
             api.due = None;
         } else if outlook == Outlook::Again {
             tell(self.settings, Note::ApiEnded(end));
@@ -247,6 +246,7 @@ impl Supervisor<'_> {
                         self.take_end_of_api(state, end);
                     } else {
                         tell(self.settings, Note::Reaped(pid));
+                        self.settings.reaped.count();
                         if let Some(api) = self.api.as_ref().filter(|api| api.hears_of_orphans()) {
                             api.say(Record::Reaped(pid, end));
                         }

@@ -72,6 +72,19 @@ fn without_a_command_it_serves_until_it_is_told_to_end() {
 }
 
 #[test]
+fn orphans_of_the_main_command_are_counted_unless_the_kernel_reaps_them() {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").expect("a release");
+    let mut numbers = release.split(|letter: char| !letter.is_ascii_digit()).flat_map(str::parse::<u32>);
+    let by_the_kernel = (numbers.next(), numbers.next()) >= (Some(6), Some(15));
+    let mut served =
+        Served::first(&["sh", "-c", "for n in 1 2 3; do (true &); done; sleep 0.5; echo done; sleep 1000"]);
+    assert_eq!(served.running.line(), "done");
+    let stats = served.ask(json!({"type": "stats"}));
+    let reaped = stats.get("orphans_reaped").and_then(Value::as_u64);
+    assert_eq!(reaped, (!by_the_kernel).then_some(3), "{stats}");
+}
+
+#[test]
 fn a_signal_for_the_main_command_reaches_it() {
     let mut served =
         Served::first(&["sh", "-c", "trap 'echo hup' HUP; echo ready; while :; do sleep 0.1; done"]);

@@ -54,7 +54,16 @@ impl Served {
         Self::start(first_with_api(&[]), arguments)
     }
 
-    fn start(mut command: Command, arguments: &[&str]) -> Self {
+    /// The same, where there is no /proc.
+    pub fn without_proc(arguments: &[&str]) -> Self {
+        let script = "umount -l /proc && exec \"$@\"";
+        let mut command = Command::new("unshare");
+        command.args(["--pid", "--fork", "--kill-child", "--mount", "sh", "-c", script, "sh", program()]);
+        Self::start(command, arguments)
+    }
+
+    /// The same behind a command of one's own.
+    pub fn start(mut command: Command, arguments: &[&str]) -> Self {
         let place = Place::new();
         command.args(["--socket", &place.socket()]).args(arguments);
         let served = Self { running: Running::start(&mut command), place };

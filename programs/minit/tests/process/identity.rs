@@ -1,6 +1,11 @@
 //! What the command is, as it was asked for.
 
-use crate::bed::{minit, run};
+use std::process::Command;
+
+use serde_json::json;
+
+use crate::bed::{minit, program, run, status};
+use crate::client::Served;
 
 /// What a shell says that runs under minit with these options.
 fn says(options: &[&str], script: &str) -> String {
@@ -38,6 +43,30 @@ fn limits_mask_priority_and_directory_are_those_asked_for() {
     assert_eq!(says(&["--nice", "7"], "nice"), "7");
     assert_eq!(says(&["--oom-score-adj", "500"], "cat /proc/self/oom_score_adj"), "500");
     assert_eq!(says(&["--chdir", "/usr/bin"], "pwd"), "/usr/bin");
+}
+
+#[test]
+fn process_1_is_spared_when_memory_is_short_and_all_others_have_what_it_had() {
+    // With a score of its own, which is nobody's default.
+    let script = "echo 123 > /proc/self/oom_score_adj && exec \"$@\"";
+    let mut command = Command::new("sh");
+    let unshare = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", program()];
+    command.args(["-c", script, "sh"]).args(unshare);
+    let main = "cat /proc/1/oom_score_adj; cat /proc/self/oom_score_adj; exec sleep 1000";
+    let mut served = Served::start(command, &["sh", "-c", main]);
+    // To lower it needs CAP_SYS_RESOURCE, number 24; without that nothing changes. On a machine: tests/boot.
+    let rights = status(std::process::id(), "CapEff").expect("the kernel tells");
+    let may = u64::from_str_radix(&rights, 16).expect("a number") >> 24 & 1 == 1;
+    let first = if may { "-1000" } else { "123" };
+    assert_eq!((&*served.running.line(), &*served.running.line()), (first, "123"));
+    let mut client = served.connect();
+    // The api, its command, and what that starts.
+    let script = "cat /proc/$PPID/oom_score_adj /proc/$$/oom_score_adj; (cat /proc/self/oom_score_adj)";
+    client.send(json!({"type": "exec", "cmd": "sh", "args": ["-c", script]}));
+    for whose in ["the api's", "a command's", "a child's"] {
+        assert_eq!(client.next_of("stdout")["data"], "123", "{whose}");
+    }
+    assert_eq!(client.next_of("exit")["code"], 0);
 }
 
 #[test]

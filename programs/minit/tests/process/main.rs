@@ -3,6 +3,7 @@
 
 mod api;
 mod bed;
+mod blind;
 mod client;
 mod config;
 mod defect;

@@ -2,6 +2,7 @@
 
 mod clients;
 mod end;
+mod figures;
 mod guide;
 mod missing;
 mod outside;

@@ -35,6 +35,17 @@ fn a_mount_that_fails_is_a_warning_with_its_consequence() {
     assert!(has(&console, "minit: exit 4") && has(&console, "reboot: Power down"), "{console:#?}");
 }
 
+#[test]
+fn an_option_that_is_not_known_is_said_and_the_machine_ends_with_the_code_for_that() {
+    let arguments = ["--report", "console", "--colour=blue", "/bin/sh", "-c", "echo never"];
+    let console = Machine::boot(Plan::pc(Root::usual(), &arguments)).end();
+    let said = "minit: --colour: no such option (minit --help)";
+    assert!(console.iter().any(|line| line == said), "{console:#?}");
+    assert!(console.iter().any(|line| line == "minit: exit 125"), "{console:#?}");
+    assert!(has(&console, "reboot: Power down") && !has(&console, "never"), "{console:#?}");
+    assert!(!has(&console, "panic"), "{console:#?}");
+}
+
 /// A disk of 8 MiB with the given folders on it, and a machine whose first shell makes it the root and becomes minit.
 fn from_disk(folder: &Folder, folders: &[&str], flags: &str, arguments: &str) -> Vec<String> {
     let (tree, disk) = (folder.file("tree"), folder.file("disk"));

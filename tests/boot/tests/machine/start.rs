@@ -105,3 +105,17 @@ fn a_command_runs_soon_after_the_first_process_starts() {
     assert!(minit <= 1_250_000, "{minit} ns");
     assert!(bare < tini, "{bare} ns, and tini-static {tini} ns");
 }
+
+#[test]
+fn process_1_is_spared_when_memory_is_short_and_all_others_have_what_it_had() {
+    let begin =
+        "#!/bin/sh\nmount -t proc proc /proc\necho 123 > /proc/self/oom_score_adj\nexec /init \"$@\"\n";
+    let script = "f=oom_score_adj; echo main $(cat /proc/1/$f) $(cat /proc/$$/$f); /init ping --wait 10s; \
+                  /init exec -- /bin/sh -c 'echo api $(cat /proc/$PPID/oom_score_adj) $(cat /proc/$$/oom_score_adj)'";
+    let arguments = ["/bin/sh", "-c", script];
+    let plan = Plan::pc(Root::usual().script("start", begin), &arguments);
+    let console = Machine::boot(Plan { init: "/start", ..plan }).end();
+    for line in ["main -1000 123", "api 123 123"] {
+        assert!(console.iter().any(|seen| seen == line), "{line}: {console:#?}");
+    }
+}
