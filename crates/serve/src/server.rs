@@ -7,6 +7,7 @@ use sys::Result;
 use sys::event::epoll::EventFlags;
 use sys::fd::{AsFd, OwnedFd};
 use sys::pages::Pages;
+use sys::reap::Reaper;
 use sys::signals::SignalSet;
 use wire::ExecId;
 
@@ -97,11 +98,11 @@ pub struct Server {
 }
 
 impl Server {
-    /// Makes a server. SIGPIPE and, for orphans, SIGCHLD are blocked in this thread from here on; commands
-    /// start with nothing blocked.
+    /// Makes a server. SIGPIPE and, for orphans, SIGCHLD are blocked in this thread from here on, and SIGCHLD is not
+    /// ignored any more; commands start with nothing blocked.
     ///
     /// # Errors
-    /// Those of epoll_create1(2), signalfd(2), mmap(2) and prctl(2).
+    /// Those of epoll_create1(2), signalfd(2), mmap(2), rt_sigaction(2) and prctl(2).
     pub fn new(mut settings: Settings, listeners: Vec<Listener>) -> Result<Self> {
         settings.complete();
         let groups = settings.groups.take().map(Groups::new);
@@ -116,6 +117,9 @@ impl Server {
                 None
             }
             Orphans::Ours => {
+                // Started with SIGCHLD ignored, it would have its children reaped by the kernel, which frees their
+                // numbers while they are still in use here.
+                sys::reap::set_reaper(Reaper::Process)?;
                 sys::signals::block_too(SignalSet::EMPTY.with(SIGPIPE).with(SIGCHLD))?;
                 sys::process::set_child_subreaper(Some(sys::process::getpid()))?;
                 let signals = sys::signals::descriptor(SignalSet::EMPTY.with(SIGCHLD))?;

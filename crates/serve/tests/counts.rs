@@ -101,7 +101,7 @@ fn the_walk_down_a_tree_depends_on_the_tree_and_not_on_the_crowd() {
     client.until("exit");
     let calls = trace.end();
     let opened = calls.iter().filter(|call| *call == "openat").count();
-    assert!((5..60).contains(&opened), "{opened} files were opened");
+    assert!((3..60).contains(&opened), "{opened} files were opened");
     ground.kill_children();
 }
 
@@ -115,7 +115,7 @@ fn hundred_daemons(ground: &Ground, id: &str) -> Client {
 }
 
 #[test]
-fn a_process_that_is_killed_with_its_tree_costs_two_files_and_one_wait() {
+fn a_process_that_is_killed_with_its_tree_costs_few_system_calls() {
     let ground = Ground::new(&[]);
     let mut client = hundred_daemons(&ground, "tree");
     wait_until("they have lost their parents", || ground.children().len() == 101);
@@ -127,10 +127,12 @@ fn a_process_that_is_killed_with_its_tree_costs_two_files_and_one_wait() {
     let of = |name: &str| calls.iter().filter(|call| *call == name).count();
     let rounds = of("epoll_pwait") + of("epoll_wait");
     println!("{} files and {} waits for 101 processes in {rounds} rounds", of("openat"), of("waitid"));
-    // Its mark and its children. It is waited for once; a round that finds nobody more costs one wait, too.
+    // Its mark; and a wait that tells whether it has ended by then, or else its children. It is reaped once; a round that
+    // finds nobody more costs one wait, too.
     assert!(of("openat") <= 2 * 101 + 8, "{} files were opened", of("openat"));
-    assert!(of("waitid") <= 101 + 2 * rounds, "{} waits in {rounds} rounds", of("waitid"));
-    assert_eq!((of("pidfd_open"), of("pidfd_send_signal")), (100, 101));
+    assert!(of("waitid") <= 2 * 101 + 2 * rounds, "{} waits in {rounds} rounds", of("waitid"));
+    // An orphan is ours, and keeps its number until it is reaped: only the command itself has a pidfd.
+    assert_eq!((of("kill"), of("pidfd_open"), of("pidfd_send_signal")), (100, 0, 1));
 }
 
 #[test]
