@@ -65,6 +65,23 @@ fn a_round_trip_costs_few_system_calls() {
 }
 
 #[test]
+fn a_command_is_not_born_with_a_copy_of_all_descriptors_of_the_server() {
+    let ground = Ground::new(&[]);
+    let clients: Vec<Client> = (0..400)
+        .map(|_| {
+            let mut client = ground.connect();
+            client.send(&json!({"type": "hello"}));
+            client.next();
+            client
+        })
+        .collect();
+    let answers = ground.ask(&client::script("grep FDSize /proc/self/status").to_string());
+    let size = answers[0].split("FDSize:\\t").nth(1).unwrap().split('"').next().unwrap();
+    assert!(size.parse::<u32>().unwrap() <= 256, "{answers:?}");
+    drop(clients);
+}
+
+#[test]
 fn an_idle_server_with_live_commands_does_not_wake_up() {
     let ground = Ground::new(&[]);
     for number in 0..20 {
