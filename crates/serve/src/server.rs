@@ -9,6 +9,7 @@ use sys::fd::{AsFd, OwnedFd};
 use sys::pages::Pages;
 use sys::reap::Reaper;
 use sys::signals::SignalSet;
+use sys::time::Timespec;
 use wire::ExecId;
 
 use crate::adopted::Adopted;
@@ -90,6 +91,10 @@ pub struct Server {
     /// Sessions whose trees are to be asked to end in this round, and those whose are to be killed.
     pub(crate) asked: Vec<Key>,
     pub(crate) doomed: Vec<Key>,
+    /// How many commands have been started in this round.
+    pub(crate) starts: usize,
+    /// Clients with a command that is to be started in one of the next.
+    pub(crate) deferred: VecDeque<Key>,
     /// Everything is to end.
     pub(crate) is_stopping: bool,
     /// When it ends at the latest.
@@ -159,6 +164,8 @@ impl Server {
             ending: Vec::new(),
             asked: Vec::new(),
             doomed: Vec::new(),
+            starts: 0,
+            deferred: VecDeque::new(),
             is_stopping: false,
             end: None,
             orphans,
@@ -181,7 +188,9 @@ impl Server {
         self.dial();
         loop {
             self.settle_watch(machine);
-            let count = self.poll.wait(self.timers.sleep())?;
+            let sleep =
+                if self.deferred.is_empty() { self.timers.sleep() } else { Some(Timespec::default()) };
+            let count = self.poll.wait(sleep)?;
             for number in 0..count {
                 let (source, flags) = self.poll.event(number);
                 if self.take(source, flags, machine) == Next::Stop {
@@ -207,7 +216,9 @@ impl Server {
             while self.end_trees() {
                 self.flush(machine);
             }
-            if self.is_stopping && self.is_finished() {
+            self.start_deferred(machine);
+            self.flush(machine);
+            if self.is_stopping && self.deferred.is_empty() && self.is_finished() {
                 return Ok(());
             }
         }

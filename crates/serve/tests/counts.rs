@@ -65,6 +65,30 @@ fn a_round_trip_costs_few_system_calls() {
 }
 
 #[test]
+fn who_asks_for_a_hundred_commands_at_once_keeps_nobody_waiting_for_all_of_them() {
+    const COMMANDS: usize = 100;
+    let ground = Ground::new(&[]);
+    let mut client = ground.connect();
+    let request = |number: usize| {
+        let id = number.to_string();
+        json!({"type": "exec", "id": id, "events": true, "cmd": "/bin/busybox", "args": ["true"]})
+    };
+    let requests: String = (0..COMMANDS).map(|number| format!("{}\n", request(number))).collect();
+    let trace = Trace::of(&ground);
+    client.stream().write_all(requests.as_bytes()).unwrap();
+    // In the order in which they were asked for, and none is forgotten.
+    for number in 0..COMMANDS {
+        assert_eq!(client.until("started").pop().unwrap()["id"], number.to_string());
+    }
+    let calls = trace.end();
+    let rounds = calls.split(|call| call.starts_with("epoll_") && call.ends_with("wait"));
+    let most = rounds.map(|calls| calls.iter().filter(|call| *call == "clone3").count()).max().unwrap();
+    println!("{most} commands were started in a round");
+    // Two that have just been asked for, and two whose turn it is.
+    assert!((1..=4).contains(&most), "{most} commands were started in a round");
+}
+
+#[test]
 fn a_command_is_not_born_with_a_copy_of_all_descriptors_of_the_server() {
     let ground = Ground::new(&[]);
     let clients: Vec<Client> = (0..400)
