@@ -1,7 +1,6 @@
 //! `exec`, and what is written to a command.
 
 use alloc::borrow::ToOwned;
-use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -63,38 +62,8 @@ impl Ends {
     }
 }
 
-/// Commands that are started before others get their turn: each takes a hundred times as long as another request.
-const STARTS: usize = 2;
-
 impl Server {
-    /// Starts a command now, or when it is its turn: nobody who asks for less waits for many.
-    pub(crate) fn exec_in_turn(&mut self, key: Key, exec: Box<Exec>, machine: &mut dyn Machine) {
-        if self.starts < STARTS && self.deferred.is_empty() {
-            self.starts += 1;
-            return self.exec(key, *exec, machine);
-        }
-        if let Some(connection) = self.connections.get_mut(key) {
-            connection.deferred = Some(exec);
-            self.deferred.push_back(key);
-        }
-    }
-
-    /// The commands whose turn it is, after all else that there was to do.
-    pub(crate) fn start_deferred(&mut self, machine: &mut dyn Machine) {
-        for _ in 0..STARTS {
-            let Some(key) = self.deferred.pop_front() else { break };
-            let exec = self.connections.get_mut(key).and_then(|connection| connection.deferred.take());
-            if let Some(exec) = exec {
-                self.exec(key, *exec, machine);
-                // What it has asked for after that, and its answers.
-                self.take_requests(key, machine);
-                self.touch(key);
-            }
-        }
-        self.starts = 0;
-    }
-
-    fn exec(&mut self, key: Key, exec: Exec, machine: &mut dyn Machine) {
+    pub(crate) fn exec(&mut self, key: Key, exec: Exec, machine: &mut dyn Machine) {
         let wants = if exec.events { Wants::Events } else { Wants::Base };
         if let Some(id) = &exec.id
             && let Some(found) = self.session_of(id)
