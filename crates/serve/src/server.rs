@@ -296,6 +296,9 @@ impl Server {
                 None => self.orphan_was_reaped(pid, ended.how),
             }
         }
+        if let Some(groups) = &mut self.groups {
+            groups.remove_last();
+        }
     }
 }
 
