@@ -1,6 +1,6 @@
 //! From a plan to a child that performs it.
 
-use sys::clone::{Child, InChild, Memory, Namespaces, Setup};
+use sys::clone::{Child, InChild, Memory, Namespaces, Setup, Table};
 use sys::fd::BorrowedFd;
 use sys::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use sys::{Errno, Result};
@@ -93,10 +93,15 @@ fn clone(work: &mut Work<'_>, memory: Memory) -> Result<Child> {
     let launch = work.launch;
     let keep = work.theirs.socket().ok().filter(|_| launch.others == Others::Close);
     let (namespaces, cgroup, standard) = (launch.namespaces, launch.cgroup, launch.standard);
-    let setup = Setup { namespaces, cgroup, standard, keep };
+    // A program that is to inherit descriptors finds them where they were.
+    let closes = launch.others == Others::Close
+        || launch.plan.steps.iter().any(|step| matches!(step, Step::CloseOthers));
+    let table = if closes { Table::Needed } else { Table::Whole };
+    let setup = Setup { namespaces, cgroup, standard, keep, table };
     // SAFETY: what the child runs is `perform`, of this crate: without std and alloc it cannot take a lock, and
     // it uses no descriptor but `theirs` and its own. In borrowed memory it performs steps that leave the memory
-    // alone, keeps what it makes on its own stack, and writes to nothing else but `work.failure`.
+    // alone and use none of the caller's descriptors, keeps what it makes on its own stack, and writes to nothing
+    // else but `work.failure`.
     unsafe { sys::clone::clone3(&setup, memory, perform, work) }
 }
 

@@ -241,7 +241,14 @@ impl Server {
             self.timers.set(Due::Connection(key), &mut connection.due, None);
         }
         match Request::parse(line) {
-            Ok(request) => self.answer(key, request, machine),
+            Ok(request) => {
+                if let Some(connection) = self.connections.get_mut(key)
+                    && connection.manner == Manner::New
+                {
+                    connection.manner = Manner::Base;
+                }
+                self.answer(key, request, machine);
+            }
             Err(refusal) => self.refuse(key, &refusal),
         }
     }
@@ -395,7 +402,9 @@ impl Server {
             if connection.dirty {
                 continue;
             }
-            let idle = connection.watching.is_empty() && connection.waiting.is_empty();
+            let idle = connection.watching.is_empty()
+                && connection.waiting.is_empty()
+                && connection.deferred.is_none();
             let done = connection.closing || (connection.ended && idle && !connection.subscribed);
             if connection.broken || (done && connection.is_flushed()) {
                 self.leave(key);

@@ -1,5 +1,6 @@
 //! A client: the lines that come from it, and what goes out to it.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::mem::MaybeUninit;
 
@@ -8,7 +9,7 @@ use sys::event::epoll::EventFlags;
 use sys::fd::OwnedFd;
 use sys::io::IoSliceMut;
 use sys::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags, recvmsg, send};
-use wire::{ExecId, Frame, FrameKind, Refusal};
+use wire::{Exec, ExecId, Frame, FrameKind, Refusal};
 
 use crate::key::Key;
 use crate::timers::Instant;
@@ -68,6 +69,8 @@ pub struct Connection {
     pub interest: EventFlags,
     pub dirty: bool,
     pub due: Option<Instant>,
+    /// A command that is to be started when it is its turn. No further requests are taken before.
+    pub deferred: Option<Box<Exec>>,
     /// Output of some session waits for room here.
     pub is_held_up: bool,
     /// Sessions whose output goes here.
@@ -98,6 +101,7 @@ impl Connection {
             interest: EventFlags::empty(),
             dirty: false,
             due: None,
+            deferred: None,
             is_held_up: false,
             watching: Vec::new(),
             waiting: Vec::new(),
@@ -123,6 +127,11 @@ impl Connection {
 
     /// Whether more requests may be taken.
     pub const fn takes_requests(&self) -> bool {
+        self.deferred.is_none() && self.has_room()
+    }
+
+    /// Whether more answers may be put in line.
+    const fn has_room(&self) -> bool {
         self.backlog() < ANSWER_LIMIT && !self.closing && !self.broken
     }
 
@@ -254,7 +263,8 @@ impl Connection {
     /// What the loop should watch it for.
     pub fn wanted(&self) -> EventFlags {
         let mut wanted = EventFlags::empty();
-        if !self.ended && self.takes_requests() {
+        // Also while a start is deferred, which is for a moment: a change costs more than to be told in vain.
+        if !self.ended && self.has_room() {
             wanted |= EventFlags::IN;
         }
         if self.backlog() > 0 {

@@ -9,8 +9,8 @@ use core::cell::OnceCell;
 use plan::Limit;
 use sys::clone::Child;
 use sys::event::epoll::EventFlags;
-use sys::fd::{AsFd, OwnedFd};
-use sys::io::ioctl_fionbio;
+use sys::fd::{AsFd, AsRawFd, OwnedFd};
+use sys::io::{DupFlags, dup3, ioctl_fionbio};
 use sys::pipe::{PipeFlags, pipe_with};
 use sys::process::{Resource, Rlimit};
 use sys::strerror::describe;
@@ -112,6 +112,7 @@ impl Server {
         let mark = crate::tree::mark(self.serial);
         let passed = self.connections.get_mut(key).map(|client| core::mem::take(&mut client.passed));
         let mut ends = self.ends(exec, passed.unwrap_or_default())?;
+        ends.theirs = ends.theirs.map(|own| own.map(|own| self.lower(own)));
         let born = sys::clock::since_boot();
         let group = self.groups.as_ref().map(|groups| groups.create(self.serial, exec)).transpose()?;
         if group.is_none() {
@@ -137,6 +138,8 @@ impl Server {
         if let Some(Hang { child, then }) = hung {
             then(self, child, exec);
         }
+        ends.theirs = [None, None, None];
+        self.fill_reserve();
         let Started { child, terminal } = match started {
             Ok(started) => started,
             Err(error) => {
@@ -178,6 +181,22 @@ impl Server {
         self.watch(found);
         self.announce_start(found);
         Ok(found)
+    }
+
+    /// The same end with a low number, in the place of one of the reserve: a child is born with a copy of all descriptors up
+    /// to the highest that it needs.
+    fn lower(&mut self, end: OwnedFd) -> OwnedFd {
+        const LOW: i32 = 256;
+        if end.as_raw_fd() < LOW {
+            return end;
+        }
+        let is_low = |spare: &OwnedFd| spare.as_raw_fd() < LOW;
+        let Some(place) = self.reserve.iter().position(is_low) else { return end };
+        let mut lower = self.reserve.swap_remove(place);
+        match dup3(&end, &mut lower, DupFlags::CLOEXEC) {
+            Ok(()) => lower,
+            Err(_) => end,
+        }
     }
 
     /// A command that hangs on its way to its program has been killed: it is listed until that has come to something.

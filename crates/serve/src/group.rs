@@ -49,6 +49,19 @@ impl Groups {
         let parent = self.parent.as_fd();
         self.leftovers.retain(|group| group.remove(parent, Duration::ZERO).is_err());
     }
+
+    /// Tries again with those that were to be removed last: a process closes its pipes before it leaves its group, so that
+    /// the end of the output may be seen too early for that.
+    pub fn remove_last(&mut self) {
+        const TRIES: usize = 8;
+        let parent = self.parent.as_fd();
+        let earlier = self.leftovers.len().saturating_sub(TRIES);
+        for place in (earlier..self.leftovers.len()).rev() {
+            if self.leftovers[place].remove(parent, Duration::ZERO).is_ok() {
+                self.leftovers.remove(place);
+            }
+        }
+    }
 }
 
 fn name(server: i32, serial: u64) -> String {

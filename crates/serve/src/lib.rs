@@ -51,6 +51,7 @@ mod supervise;
 mod terminal;
 mod timers;
 mod tree;
+mod turns;
 mod watcher;
 
 pub use adopted::{Main, Streams};

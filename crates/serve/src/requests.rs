@@ -69,7 +69,7 @@ impl Server {
                 };
                 self.say(key, |out| answer::kill_result(out, result.as_ref().err().map(|why| why.as_str())));
             }
-            Request::Exec(exec) => return self.exec(key, *exec, machine),
+            Request::Exec(exec) => return self.exec_in_turn(key, exec, machine),
             Request::Attach(attach) => return self.attach(key, &attach),
             Request::Detach(id) => self.detach(key, &id),
             Request::Stdin { id, bytes } => self.feed(key, &id, &bytes),

@@ -7,7 +7,9 @@ use sys::Result;
 use sys::event::epoll::EventFlags;
 use sys::fd::{AsFd, OwnedFd};
 use sys::pages::Pages;
+use sys::reap::Reaper;
 use sys::signals::SignalSet;
+use sys::time::Timespec;
 use wire::ExecId;
 
 use crate::adopted::Adopted;
@@ -89,6 +91,10 @@ pub struct Server {
     /// Sessions whose trees are to be asked to end in this round, and those whose are to be killed.
     pub(crate) asked: Vec<Key>,
     pub(crate) doomed: Vec<Key>,
+    /// How many commands have been started in this round.
+    pub(crate) starts: usize,
+    /// Clients with a command that is to be started in one of the next.
+    pub(crate) deferred: VecDeque<Key>,
     /// Everything is to end.
     pub(crate) is_stopping: bool,
     /// When it ends at the latest.
@@ -97,11 +103,11 @@ pub struct Server {
 }
 
 impl Server {
-    /// Makes a server. SIGPIPE and, for orphans, SIGCHLD are blocked in this thread from here on; commands
-    /// start with nothing blocked.
+    /// Makes a server. SIGPIPE and, for orphans, SIGCHLD are blocked in this thread from here on, and SIGCHLD is not
+    /// ignored any more; commands start with nothing blocked.
     ///
     /// # Errors
-    /// Those of epoll_create1(2), signalfd(2), mmap(2) and prctl(2).
+    /// Those of epoll_create1(2), signalfd(2), mmap(2), rt_sigaction(2) and prctl(2).
     pub fn new(mut settings: Settings, listeners: Vec<Listener>) -> Result<Self> {
         settings.complete();
         let groups = settings.groups.take().map(Groups::new);
@@ -116,6 +122,9 @@ impl Server {
                 None
             }
             Orphans::Ours => {
+                // Started with SIGCHLD ignored, it would have its children reaped by the kernel, which frees their
+                // numbers while they are still in use here.
+                sys::reap::set_reaper(Reaper::Process)?;
                 sys::signals::block_too(SignalSet::EMPTY.with(SIGPIPE).with(SIGCHLD))?;
                 sys::process::set_child_subreaper(Some(sys::process::getpid()))?;
                 let signals = sys::signals::descriptor(SignalSet::EMPTY.with(SIGCHLD))?;
@@ -155,6 +164,8 @@ impl Server {
             ending: Vec::new(),
             asked: Vec::new(),
             doomed: Vec::new(),
+            starts: 0,
+            deferred: VecDeque::new(),
             is_stopping: false,
             end: None,
             orphans,
@@ -177,7 +188,9 @@ impl Server {
         self.dial();
         loop {
             self.settle_watch(machine);
-            let count = self.poll.wait(self.timers.sleep())?;
+            let sleep =
+                if self.deferred.is_empty() { self.timers.sleep() } else { Some(Timespec::default()) };
+            let count = self.poll.wait(sleep)?;
             for number in 0..count {
                 let (source, flags) = self.poll.event(number);
                 if self.take(source, flags, machine) == Next::Stop {
@@ -203,7 +216,9 @@ impl Server {
             while self.end_trees() {
                 self.flush(machine);
             }
-            if self.is_stopping && self.is_finished() {
+            self.start_deferred(machine);
+            self.flush(machine);
+            if self.is_stopping && self.deferred.is_empty() && self.is_finished() {
                 return Ok(());
             }
         }
@@ -280,6 +295,9 @@ impl Server {
                 Some(found) => self.process_has_ended(found, ended),
                 None => self.orphan_was_reaped(pid, ended.how),
             }
+        }
+        if let Some(groups) = &mut self.groups {
+            groups.remove_last();
         }
     }
 }

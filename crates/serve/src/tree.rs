@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 
 use sys::fd::BorrowedFd;
 use sys::process::{Pid, getpid};
+use sys::reap::Target;
 
 use crate::Orphans;
 use crate::ordered::{Ordered, Pids};
@@ -185,10 +186,21 @@ impl<'w> Walk<'w> {
     fn look_below(&mut self) {
         while let Some((number, parent)) = self.found.get(self.done).copied() {
             self.done += 1;
+            if self.has_left_its_children(number, parent) {
+                continue;
+            }
             for child in self.children.of(parent) {
                 self.take(child, Place::Below(number, parent));
             }
         }
+    }
+
+    /// Whether a process that was killed has ended by now, which one wait tells without a file of /proc: its children
+    /// are among our orphans then, and those are looked at after this. Where orphans fall to others it is not known.
+    fn has_left_its_children(&self, number: usize, pid: i32) -> bool {
+        self.purpose == Purpose::Kill
+            && self.roots[number].orphans == Orphans::Ours
+            && Pid::from_raw(pid).is_some_and(sys::children::is_zombie)
     }
 
     fn look_at_orphans(&mut self, kind: Orphans) {
@@ -205,22 +217,29 @@ impl<'w> Walk<'w> {
         }
     }
 
-    /// Takes a process if it is new and belongs to a root. It is opened first and looked at then, so that what is looked
-    /// at is what is killed.
+    /// Takes a process if it is new and belongs to a root. A child of ours keeps its number until we reap it, which no
+    /// walk does; another is opened first and looked at then, so that what is looked at is what is killed.
     fn take(&mut self, pid: i32, place: Place) {
         if !self.seen.note(pid) {
             return;
         }
-        let opened = match (self.purpose, Pid::from_raw(pid)) {
-            (Purpose::Kill, Some(pid)) => spawn::open(pid).map(Some),
-            _ => Ok(None),
+        let kills = self.purpose == Purpose::Kill;
+        let is_ours = matches!(place, Place::Orphan(Orphans::Ours));
+        let opened = match Pid::from_raw(pid) {
+            Some(pid) if kills && !is_ours => match spawn::open(pid) {
+                Ok(fd) => Some(fd),
+                Err(_) => return,
+            },
+            _ => None,
         };
-        if let (Ok(opened), Some(number)) = (opened, self.whose(pid, place)) {
-            if let Some(fd) = opened {
-                let _ = sys::signals::send(&fd, SIGKILL);
-            }
-            self.found.push((number, pid));
-        }
+        let Some(number) = self.whose(pid, place) else { return };
+        // What has ended in the meantime is found all the same: what it leaves is looked for.
+        let _ = match opened {
+            Some(fd) => sys::signals::send(&fd, SIGKILL),
+            None if kills => sys::reap::kill(Target::Process(pid), SIGKILL),
+            None => Ok(()),
+        };
+        self.found.push((number, pid));
     }
 
     /// The root that a process comes from: by its mark, or what else tells.

@@ -148,6 +148,17 @@ fn nothing_of_a_tree_is_alive_after_its_time() {
 }
 
 #[test]
+fn a_group_is_gone_with_the_last_of_its_processes() {
+    let ground = Grouped::new("serve-last");
+    let mut client = ground.connect();
+    client.send(&script_with("(setsid sleep 1 >/dev/null 2>&1 &)", &json!({"id": "t", "events": true})));
+    client.until("exit");
+    assert_eq!(ground.groups().len(), 1, "what it has left behind lives in its group");
+    // No other command begins or ends that would be an occasion.
+    ground.wait_until_empty();
+}
+
+#[test]
 fn a_command_that_outlives_its_server_is_killed_with_its_group() {
     let mut grouped = Grouped::new("serve-heir");
     let ground = &mut grouped.ground;

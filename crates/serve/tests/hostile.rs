@@ -206,3 +206,15 @@ fn ten_thousand_half_open_clients_keep_nobody_out() {
     let descriptors = std::fs::read_dir(format!("/proc/{}/fd", ground.pid())).unwrap().count();
     assert!(descriptors < 330, "{descriptors} descriptors");
 }
+
+#[test]
+fn a_client_whose_command_runs_is_none_that_asks_for_nothing() {
+    let ground = Ground::new(&[]);
+    let mut client = ground.connect();
+    client.send(&client::script("echo up; sleep 1; echo done"));
+    assert_eq!(client.next()["data"], "up");
+    let silent: Vec<Client> = (0..300).map(|_| ground.connect()).collect();
+    let lines = client.rest();
+    assert!(lines[0].contains("done") && lines[1].contains("\"code\":0"), "{lines:?}");
+    drop(silent);
+}

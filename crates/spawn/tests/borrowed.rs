@@ -2,14 +2,14 @@
 
 mod ground;
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 
 use ground::Bystander;
 use plan::{Execute, Limit};
 use spawn::{Exit, Launch, Memory, Others, Plan, Step, Stopped};
 use sys::clone::Namespaces;
 use sys::exec::Argument;
-use sys::fd::AsFd as _;
+use sys::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use sys::pipe::PipeFlags;
 use sys::process::Resource;
 use sys::signals::SignalSet;
@@ -25,7 +25,7 @@ fn launch<'a>(steps: &'a [Step<'a>]) -> Launch<'a> {
     }
 }
 
-fn execute<'a>(file: &'a std::ffi::CStr, argv: &'a [Argument<'a>]) -> Step<'a> {
+fn execute<'a>(file: &'a CStr, argv: &'a [Argument<'a>]) -> Step<'a> {
     Step::Execute(Execute { file, search: c"", argv, envp: &[Argument::END] })
 }
 
@@ -74,6 +74,47 @@ fn what_a_child_changes_of_itself_is_not_changed_for_its_caller() {
         }
         assert_eq!(state, before());
     }
+}
+
+fn open(path: &CStr) -> OwnedFd {
+    use sys::fs::{CWD, Mode, OFlags, openat};
+    openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).unwrap()
+}
+
+/// What a child says that has 500 descriptors of its caller to copy, or one of them to inherit.
+fn among_many_descriptors(steps: &[Step<'_>], file: &CStr, arguments: &[&CStr]) -> String {
+    let null = open(c"/dev/null");
+    let (reading, writing) = sys::pipe::pipe_with(PipeFlags::CLOEXEC).unwrap();
+    let _many: Vec<_> = (0..500).map(|_| sys::io::fcntl_dupfd_cloexec(&null, 3).unwrap()).collect();
+    let argv: Vec<_> = arguments.iter().map(|word| Argument::new(word)).chain([Argument::END]).collect();
+    let steps = [steps, &[execute(file, &argv)]].concat();
+    let launch = Launch { standard: [None, Some(writing.as_fd()), None], ..launch(&steps) };
+    let child = spawn::start(&launch, &mut Bystander).unwrap();
+    drop(writing);
+    // Less than a pipe holds.
+    assert_eq!(spawn::wait(&child).unwrap(), Exit::Code(0));
+    let mut said = [0; 4096];
+    let count = sys::io::read(&reading, &mut said).unwrap();
+    String::from_utf8_lossy(&said[..count]).into_owned()
+}
+
+#[test]
+fn a_child_that_closes_all_others_is_not_born_with_a_copy_of_them() {
+    let grep = [c"grep", c"FDSize", c"/proc/self/status"];
+    let said = among_many_descriptors(&[Step::CloseOthers], c"/bin/grep", &grep);
+    let size: u32 = said.trim_start_matches("FDSize:").trim().parse().unwrap();
+    assert!(size <= 256, "{size}");
+}
+
+#[test]
+fn a_program_that_is_to_inherit_descriptors_has_them_all() {
+    let file = open(c"/proc/version");
+    // Not close-on-exec, and far above what the child needs itself.
+    let high = sys::io::fcntl_dupfd_cloexec(&file, 700).unwrap();
+    sys::io::fcntl_setfd(&high, sys::io::FdFlags::empty()).unwrap();
+    let path = CString::new(format!("/proc/self/fd/{}", high.as_raw_fd())).unwrap();
+    let said = among_many_descriptors(&[], c"/bin/cat", &[c"cat", &path]);
+    assert!(said.starts_with("Linux"), "{said}");
 }
 
 #[test]

@@ -25,9 +25,11 @@ pub struct Ended {
 }
 
 const P_ALL: usize = 0;
+const P_PID: usize = 1;
 const P_PIDFD: usize = 3;
 const WNOHANG: usize = 1;
 const WEXITED: usize = 4;
+const WNOWAIT: usize = 0x0100_0000;
 /// Children whose end raises no SIGCHLD too.
 const ALL: usize = 0x4000_0000;
 const CLD_EXITED: i32 = 1;
@@ -56,6 +58,19 @@ pub fn any_ended() -> Result<Option<(i32, Ended)>> {
         Err(Errno::CHILD) => Ok(None),
         other => other,
     }
+}
+
+/// Whether this is a child of ours that has ended and has not been reaped: then its own children have other parents
+/// already. It stays to be reaped.
+#[must_use]
+pub fn is_zombie(child: crate::process::Pid) -> bool {
+    let mut information: Information = [0; 32];
+    let options = WEXITED | WNOHANG | WNOWAIT | ALL;
+    let number = child.as_raw_nonzero().get() as usize;
+    // SAFETY: the buffer has at least the size of what the kernel writes and is ours.
+    let answer = unsafe { syscall!(Sysno::waitid, P_PID, number, information.as_mut_ptr(), options, 0usize) };
+    let [_, _, _, _, pid, ..] = information;
+    answer.is_ok() && pid != 0
 }
 
 fn reap(which: usize, number: usize) -> Result<Option<(i32, Ended)>> {

@@ -96,6 +96,18 @@ pub struct Setup<'a> {
     pub standard: [Option<BorrowedFd<'a>>; 3],
     /// Where it is given, every descriptor above 2 but this one is closed in the child at once.
     pub keep: Option<BorrowedFd<'a>>,
+    /// Which of the caller's descriptors it is born with.
+    pub table: Table,
+}
+
+/// Which of its caller's descriptors a child is born with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Table {
+    /// All.
+    Whole,
+    /// In borrowed memory those up to the highest of [`Setup`], since none is needed above: a copy of all, made only to be
+    /// closed again, costs a caller with ten thousand descriptors more than the rest of a start.
+    Needed,
 }
 
 /// In whose memory a child goes on until its exec.
@@ -126,7 +138,8 @@ pub type Body<S> = fn(InChild, Result<()>, &mut S) -> u8;
 /// descriptor of the caller's but that one; and after [`InChild::close_all_but`] none at all but those kept.
 /// In borrowed memory it may write only to `state` and to what it makes itself, may need at most half of
 /// [`STACK`], and may change nothing that belongs to the memory and not to the process: not the user
-/// (which decides who may look into the memory: PR_SET_DUMPABLE), no mappings.
+/// (which decides who may look into the memory: PR_SET_DUMPABLE), no mappings; and with [`Table::Needed`] it may use
+/// no descriptor of the caller's but those of `setup`.
 pub unsafe fn clone3<S>(setup: &Setup<'_>, memory: Memory, body: Body<S>, state: &mut S) -> Result<Child> {
     let mut pidfd: RawFd = -1;
     let mut args = CloneArgs {
@@ -191,21 +204,31 @@ struct Errand<'e, 's, S> {
 extern "C" fn run_errand<S>(errand: *mut Errand<'_, '_, S>) -> ! {
     // SAFETY: `vfork` passes the one that it was given, and its caller sleeps until this has ended.
     let errand = unsafe { &mut *errand };
-    leave((errand.body)(InChild(()), take_descriptors(errand.setup), errand.state))
+    let table = match errand.setup.table {
+        Table::Whole => Ok(()),
+        Table::Needed => take_table(errand.setup),
+    };
+    let prepared = table.and_then(|()| take_descriptors(errand.setup));
+    leave((errand.body)(InChild(()), prepared, errand.state))
 }
 
 /// clone3 with CLONE_VM and CLONE_VFORK: the caller sleeps until the child has executed its program or has ended.
 /// No handler of the caller's can run in the child, whichever signal comes: all are reset (CLONE_CLEAR_SIGHAND,
-/// Linux 5.5). Descriptors, working directory and umask are the child's own.
+/// Linux 5.5). Working directory and umask are the child's own; so are descriptors, with [`Table::Needed`] once it has
+/// called [`take_table`].
 ///
 /// # Safety
 /// As [`clone3`].
 #[inline(never)] // so that the frame above the child's is this one
 unsafe fn vfork<S>(args: &mut CloneArgs, errand: &mut Errand<'_, '_, S>) -> Result<usize> {
     const CLONE_VM: u64 = 0x0000_0100;
+    const CLONE_FILES: u64 = 0x0000_0400;
     const CLONE_VFORK: u64 = 0x0000_4000;
     const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
     args.flags |= CLONE_VM | CLONE_VFORK | CLONE_CLEAR_SIGHAND;
+    if errand.setup.table == Table::Needed {
+        args.flags |= CLONE_FILES;
+    }
     args.stack_size = STACK as u64;
     let answer: isize;
     // SAFETY: `args` is a clone_args of the size passed. The parent comes back with its registers as they were, but
@@ -258,6 +281,19 @@ pub fn fork_alone(_: crate::start::Alone) -> Result<Option<Child>> {
     let pid = check(unsafe { syscall!(Sysno::clone, flags, 0usize, &raw mut pidfd, 0usize, 0usize) })?;
     // SAFETY: the kernel has just put a new descriptor there, which nobody else knows of.
     Ok(Pid::from_raw(pid as i32).map(|pid| Child { pid, pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) } }))
+}
+
+/// In the child, which has its caller's very table of descriptors (CLONE_FILES): a copy of it, as far as it is needed
+/// (CLOSE_RANGE_UNSHARE of close_range(2), Linux 5.9).
+fn take_table(setup: &Setup<'_>) -> Result<()> {
+    const CLOSE_RANGE_UNSHARE: usize = 2;
+    let needed = setup.standard.iter().chain([&setup.keep]).flatten();
+    let last = needed.map(|fd| fd.as_raw_fd()).fold(2, RawFd::max);
+    let first = last.unsigned_abs() as usize + 1;
+    // SAFETY: by the contract of `clone3` the child uses no others, and what the caller has is left alone: where the
+    // copy cannot be made nothing is closed.
+    check(unsafe { syscall!(Sysno::close_range, first, u32::MAX as usize, CLOSE_RANGE_UNSHARE) })?;
+    Ok(())
 }
 
 /// In the child: dup3(2) onto 0, 1, 2, then close_range(2) around the one descriptor that is kept.

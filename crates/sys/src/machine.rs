@@ -4,7 +4,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsRawFd, BorrowedFd, RawFd};
 use syscalls::{Sysno, syscall};
 
-use crate::clone::{InChild, Memory, Namespaces, Setup, clone3};
+use crate::clone::{InChild, Memory, Namespaces, Setup, Table, clone3};
 use crate::{Result, check};
 
 /// What a machine does at its end: commands of reboot(2).
@@ -60,8 +60,13 @@ pub enum Settled {
 /// # Errors
 /// Those of clone(2): without a child nothing was done.
 pub fn settle(terminal: BorrowedFd<'_>, milliseconds: u64) -> Result<Settled> {
-    let setup =
-        Setup { namespaces: Namespaces::NONE, cgroup: None, standard: [None; 3], keep: Some(terminal) };
+    let setup = Setup {
+        namespaces: Namespaces::NONE,
+        cgroup: None,
+        standard: [None; 3],
+        keep: Some(terminal),
+        table: Table::Whole,
+    };
     // SAFETY: the child makes two system calls, with no descriptor but the one that is kept, and ends.
     let child = unsafe { clone3(&setup, Memory::Copied, write_and_wait, &mut terminal.as_raw_fd()) }?;
     let timeout = Timespec {

@@ -3,7 +3,7 @@
 
 use sys::Errno;
 use sys::fd::{AsFd, BorrowedFd, OwnedFd};
-use sys::reap::{End, Reaper, set_reaper};
+use sys::reap::End;
 use sys::start::Alone;
 
 use crate::first::decide::{Readiness, restart_delay};
@@ -118,8 +118,6 @@ impl<'a> Api<'a> {
             }),
             None => {
                 drop(ours);
-                // Its commands' ends are its own to see, whoever reaps for the first process.
-                let _ = set_reaper(Reaper::Process);
                 let code = (self.role)(theirs, self.journal.as_ref().map(AsFd::as_fd));
                 sys::clone::leave(code)
             }
