@@ -76,8 +76,13 @@ pub fn export_part(
     let mut watch = Watch::new(progress, Phase::Exporting, None);
     watch.report()?;
     let left_out = HashSet::new();
-    let request =
-        Request { tree: Tree::Whole, devices: Devices::Kept, holes: Holes::Filled, left_out: &left_out };
+    let request = Request {
+        tree: Tree::Whole,
+        devices: Devices::Kept,
+        holes: Holes::Filled,
+        names: Limits::default().names,
+        left_out: &left_out,
+    };
     let mut blocks = Watched { writer, watch: &mut watch };
     if let Some((parent, name)) = split(path) {
         let parent = open(root, parent, OFlags::PATH | OFlags::DIRECTORY)?;
