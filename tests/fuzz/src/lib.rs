@@ -6,9 +6,13 @@
 extern crate alloc;
 
 mod accounts;
+mod archive;
 mod config;
+mod documents;
 mod frame;
+mod ground;
 mod json_write;
+mod layer;
 mod line;
 mod options;
 mod output;
@@ -16,6 +20,7 @@ mod processes;
 mod records;
 mod reference;
 mod source;
+mod tar_reader;
 
 // Private modules of `serve`, which is a server and nothing else to those who use it: here as they are.
 #[allow(dead_code)]
@@ -28,11 +33,24 @@ mod proc;
 #[path = "../../../crates/serve/src/accounts.rs"]
 mod served_accounts;
 
+// Private modules of `image`, for the same reason; they name each other by the crate they are in.
+use error::shown;
+use image::Name;
+#[allow(dead_code)]
+#[path = "../../../crates/image/src/error.rs"]
+mod error;
+#[allow(dead_code)]
+#[path = "../../../crates/image/src/unpack/path.rs"]
+mod path;
+#[allow(dead_code, unused_imports)]
+#[path = "../../../crates/image/src/tar/mod.rs"]
+mod tar;
+
 /// What is done with an input.
 pub type Target = fn(&[u8]);
 
 /// Every target, by the name of its corpus.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 12] = [
     ("line", line::run),
     ("frame", frame::run),
     ("output", output::run),
@@ -42,6 +60,9 @@ pub const TARGETS: [(&str, Target); 9] = [
     ("json-write", json_write::run),
     ("config", config::run),
     ("records", records::run),
+    ("tar", tar_reader::run),
+    ("layer", layer::run),
+    ("documents", documents::run),
 ];
 
 /// The target of a name.
