@@ -13,7 +13,7 @@ use crate::workspace::Workspace;
 use crate::{Result, build, debian};
 
 /// The targets, and how many inputs each gets where no other number is asked for: some seconds each.
-const TARGETS: [(&str, u64); 11] = [
+const TARGETS: [(&str, u64); 14] = [
     ("line", 200_000),
     ("frame", 200_000),
     ("output", 15_000),
@@ -25,6 +25,9 @@ const TARGETS: [(&str, u64); 11] = [
     ("records", 60_000),
     ("modules", 100_000),
     ("answers", 40_000),
+    ("tar", 30_000),
+    ("layer", 4_000),
+    ("documents", 4_000),
 ];
 
 /// The instrumentation: a counter and a place in a table for every edge, and the operands of comparisons, so that

@@ -114,7 +114,13 @@ impl Work<'_> {
         progress: &mut dyn Progress,
     ) -> Result<()> {
         let mut watch = Watch::new(progress, Phase::Packing, None);
-        let request = Request { tree, devices: self.limits.devices, holes: Holes::Kept, left_out };
+        let request = Request {
+            tree,
+            devices: self.limits.devices,
+            holes: Holes::Kept,
+            names: self.limits.names,
+            left_out,
+        };
         let mut skipped = Warnings::default();
         let (unpacked, flowed) = flow(
             &mut watch,

@@ -33,8 +33,13 @@ impl Store {
         let tree = MergedTree::new(self, &image.layers)?;
         let mut watch = Watch::new(progress, Phase::Packing, Some(image.size));
         let left_out = HashSet::new();
-        let request =
-            Request { tree: Tree::Whole, devices: limits.devices, holes: Holes::Kept, left_out: &left_out };
+        let request = Request {
+            tree: Tree::Whole,
+            devices: limits.devices,
+            holes: Holes::Kept,
+            names: limits.names,
+            left_out: &left_out,
+        };
         let (mut warnings, mut skipped) = (Warnings::default(), Warnings::default());
         flow(
             &mut watch,

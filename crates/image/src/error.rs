@@ -48,7 +48,7 @@ impl Error {
     }
 
     /// An entry that is not taken, and why.
-    pub(crate) fn entry(name: &[u8], why: impl Into<String>) -> Self {
+    pub fn entry(name: &[u8], why: impl Into<String>) -> Self {
         Self::Entry { name: shown(name), why: why.into() }
     }
 
@@ -69,6 +69,7 @@ impl Error {
     }
 
     /// The same with the layer of several in which it went wrong.
+    #[cfg(feature = "store")]
     pub(crate) fn in_layer(self, layer: &str) -> Self {
         match self {
             Self::System { action, on, errno } => {

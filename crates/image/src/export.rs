@@ -14,6 +14,7 @@ use crate::archive::documents::{
 use crate::compression::{Compression, Packer};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
+use crate::limits::Limits;
 use crate::merged::MergedTree;
 use crate::pack::{Holes, Request, Tree, pack};
 use crate::progress::{Phase, Progress, Watch};
@@ -104,7 +105,13 @@ fn write_tree(
 ) -> Result<Digest> {
     let error = |error| Error::stream("write", "the archive", &error);
     let left_out = HashSet::new();
-    let request = Request { tree, devices: Devices::Kept, holes: Holes::Kept, left_out: &left_out };
+    let request = Request {
+        tree,
+        devices: Devices::Kept,
+        holes: Holes::Kept,
+        names: Limits::default().names,
+        left_out: &left_out,
+    };
     let buffered = io::BufWriter::with_capacity(256 << 10, writer);
     let packer = Packer::new(buffered, compression).map_err(error)?;
     let mut outlet = Outlet { packer, hash: sha2::Sha256::new(), watch, unreported: 0 };

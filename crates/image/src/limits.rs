@@ -13,6 +13,9 @@ pub struct Limits {
     pub layers: usize,
     /// Bytes that have to stay free where the store is.
     pub reserve: u64,
+    /// Bytes of memory for names while a tree is packed: those that wait in directories, and the first of each file that
+    /// has several.
+    pub names: u64,
     /// What becomes of device nodes.
     pub devices: Devices,
 }
@@ -24,6 +27,7 @@ impl Default for Limits {
             entries: 4_000_000,
             layers: 500,
             reserve: 64 << 20,
+            names: 256 << 20,
             devices: Devices::Refused,
         }
     }

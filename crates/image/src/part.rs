@@ -49,7 +49,13 @@ pub fn export_part(
     let mut watch = Watch::new(progress, Phase::Exporting, None);
     watch.report()?;
     let left_out = HashSet::new();
-    let request = Request { tree: Tree::Whole, devices: Devices::Kept, holes, left_out: &left_out };
+    let request = Request {
+        tree: Tree::Whole,
+        devices: Devices::Kept,
+        holes,
+        names: Limits::default().names,
+        left_out: &left_out,
+    };
     let mut blocks = Watched { writer, watch: &mut watch };
     let open = |path, flags| Within::Root(root).open(path, flags).map_err(Error::system("open", shown(path)));
     if let Some((parent, name)) = split(path) {

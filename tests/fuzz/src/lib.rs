@@ -7,9 +7,13 @@ extern crate alloc;
 
 mod accounts;
 mod answers;
+mod archive;
 mod config;
+mod documents;
 mod frame;
+mod ground;
 mod json_write;
+mod layer;
 mod line;
 mod modules;
 mod options;
@@ -18,6 +22,7 @@ mod processes;
 mod records;
 mod reference;
 mod source;
+mod tar_reader;
 
 // Private modules of `serve`, which is a server and nothing else to those who use it: here as they are.
 #[allow(dead_code)]
@@ -30,11 +35,19 @@ mod proc;
 #[path = "../../../crates/serve/src/accounts.rs"]
 mod served_accounts;
 
+// A private module of `image`, for the same reason, and what it names by the crate it is in.
+mod error {
+    pub use image::{Error, Result};
+}
+#[allow(dead_code)]
+#[path = "../../../crates/image/src/unpack/path.rs"]
+mod path;
+
 /// What is done with an input.
 pub type Target = fn(&[u8]);
 
 /// Every target, by the name of its corpus.
-pub const TARGETS: [(&str, Target); 11] = [
+pub const TARGETS: [(&str, Target); 14] = [
     ("line", line::run),
     ("frame", frame::run),
     ("output", output::run),
@@ -46,6 +59,9 @@ pub const TARGETS: [(&str, Target); 11] = [
     ("records", records::run),
     ("modules", modules::run),
     ("answers", answers::run),
+    ("tar", tar_reader::run),
+    ("layer", layer::run),
+    ("documents", documents::run),
 ];
 
 /// The target of a name.

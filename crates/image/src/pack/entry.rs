@@ -63,9 +63,8 @@ impl Packing<'_> {
         }
         let key = (stat.st_dev, stat.st_ino);
         if stat.st_nlink > 1
-            && let Some(first) = self.links.get(&key)
+            && let Some(link) = self.first_name(key)
         {
-            let link = first.clone();
             return self.writer.header(&Entry { link, ..entry(Kind::HardLink, path, stat) });
         }
         let is_written = match kind {
@@ -77,9 +76,23 @@ impl Packing<'_> {
             _ => return Err(Error::entry(path, "a file of an unknown type")),
         };
         if stat.st_nlink > 1 && is_written {
-            self.links.insert(key, path.to_vec());
+            self.held.take(path, path)?;
+            self.links.insert(key, (path.to_vec(), stat.st_nlink - 1));
         }
         Ok(())
+    }
+
+    /// The name under which a file was written already. After the last of its names nobody asks for it again, unless it
+    /// gets more of them meanwhile: then it is written as another file.
+    fn first_name(&mut self, key: (u64, u64)) -> Option<Vec<u8>> {
+        let (_, left) = self.links.get_mut(&key)?;
+        *left -= 1;
+        if *left > 0 {
+            return self.links.get(&key).map(|(first, _)| first.clone());
+        }
+        let (first, _) = self.links.remove(&key)?;
+        self.held.release(&first);
+        Some(first)
     }
 
     fn device(&mut self, kind: Kind, stat: &Stat, path: &[u8]) -> Result<bool> {

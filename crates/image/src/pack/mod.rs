@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use sys::fd::BorrowedFd;
 use sys::fs::Stat;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::tar::{Blocks, Writer};
 use crate::unpack::Devices;
 use crate::warnings::Warnings;
@@ -36,6 +36,8 @@ pub(crate) struct Request<'a> {
     pub(crate) tree: Tree,
     pub(crate) devices: Devices,
     pub(crate) holes: Holes,
+    /// See [`Limits`](crate::Limits).
+    pub(crate) names: u64,
     /// Directories that are left out, by device and inode: their names could lead elsewhere by now.
     pub(crate) left_out: &'a HashSet<(u64, u64)>,
 }
@@ -81,15 +83,52 @@ pub(crate) fn pack_one(
 struct Packing<'a> {
     request: &'a Request<'a>,
     writer: Writer<'a>,
-    /// The first name of each file that has several.
-    links: HashMap<(u64, u64), Vec<u8>>,
+    /// The first name of each file that has several, and how many more are to come.
+    links: HashMap<(u64, u64), (Vec<u8>, u64)>,
+    /// Names that are in memory.
+    held: Held,
     warnings: &'a mut Warnings,
     buffer: Vec<u8>,
+}
+
+/// Bytes of memory that names take. Whoever runs in a container can make files without end.
+struct Held {
+    bytes: u64,
+    most: u64,
+}
+
+impl Held {
+    /// A name takes its bytes, and about so many for its place in a list or table and its own allocation.
+    const EACH: u64 = 64;
+
+    fn cost(name: &[u8]) -> u64 {
+        name.len() as u64 + Self::EACH
+    }
+
+    /// One more; `path` is what it is a name of, or in.
+    fn take(&mut self, name: &[u8], path: &[u8]) -> Result<()> {
+        self.bytes += Self::cost(name);
+        if self.bytes <= self.most {
+            return Ok(());
+        }
+        let most = self.most >> 20;
+        Err(Error::entry(
+            path,
+            format!(
+                "the names of files in a directory, and of files with several names, take more than {most} MiB of memory, the limit here"
+            ),
+        ))
+    }
+
+    fn release(&mut self, name: &[u8]) {
+        self.bytes -= Self::cost(name);
+    }
 }
 
 impl<'a> Packing<'a> {
     fn new(request: &'a Request<'a>, blocks: &'a mut dyn Blocks, warnings: &'a mut Warnings) -> Self {
         let (links, buffer) = (HashMap::new(), vec![0; 128 << 10]);
-        Self { request, writer: Writer::new(blocks), links, warnings, buffer }
+        let held = Held { bytes: 0, most: request.names };
+        Self { request, writer: Writer::new(blocks), links, held, warnings, buffer }
     }
 }

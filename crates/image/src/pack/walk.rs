@@ -29,13 +29,14 @@ impl Packing<'_> {
         let stat = fs::fstat(&fd).map_err(Error::system("stat", "the directory"))?;
         let mut path = prefix.to_vec();
         self.directory(fd.as_fd(), &stat, if prefix.is_empty() { b"./" } else { prefix })?;
-        let mut levels = vec![level(fd, &stat, &path)?];
+        let mut levels = vec![self.level(fd, &stat, &path)?];
         while let Some(level) = levels.last_mut() {
             path.truncate(level.length);
             let Some(name) = level.names.pop() else {
                 levels.pop();
                 continue;
             };
+            self.held.release(&name);
             if level.fd.is_none() {
                 level.fd = Some(reopen(root, path.strip_prefix(prefix).unwrap_or(&path))?);
             }
@@ -103,7 +104,7 @@ impl Packing<'_> {
             }
             Ok(fd) => {
                 self.directory(fd.as_fd(), stat, path)?;
-                level(fd, stat, path).map(Some)
+                self.level(fd, stat, path).map(Some)
             }
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {
                 self.gone(path);
@@ -112,19 +113,20 @@ impl Packing<'_> {
             Err(errno) => Err(Error::making(path, "open directory")(errno)),
         }
     }
-}
 
-fn level(fd: OwnedFd, stat: &Stat, path: &[u8]) -> Result<Level> {
-    let mut names = Vec::new();
-    for entry in Dir::read_from(&fd).map_err(Error::making(path, "list"))? {
-        let entry = entry.map_err(Error::making(path, "list"))?;
-        let name = entry.file_name().to_bytes();
-        if !matches!(name, b"." | b"..") {
-            names.push(name.to_vec());
+    fn level(&mut self, fd: OwnedFd, stat: &Stat, path: &[u8]) -> Result<Level> {
+        let mut names = Vec::new();
+        for entry in Dir::read_from(&fd).map_err(Error::making(path, "list"))? {
+            let entry = entry.map_err(Error::making(path, "list"))?;
+            let name = entry.file_name().to_bytes();
+            if !matches!(name, b"." | b"..") {
+                self.held.take(name, path)?;
+                names.push(name.to_vec());
+            }
         }
+        names.sort_unstable_by(|one, other| other.cmp(one));
+        Ok(Level { fd: Some(fd), device: stat.st_dev, names, length: path.len() })
     }
-    names.sort_unstable_by(|one, other| other.cmp(one));
-    Ok(Level { fd: Some(fd), device: stat.st_dev, names, length: path.len() })
 }
 
 fn reopen(root: BorrowedFd<'_>, path: &[u8]) -> Result<OwnedFd> {

@@ -1,5 +1,6 @@
 //! The store on a kernel. Needs root.
 
+mod crowds;
 mod documents;
 mod full;
 mod ground;

@@ -82,15 +82,22 @@ fn a_record_that_is_damaged_is_left_alone_and_said() {
     let mut bed = Bed::new();
     bed.make("web", &["/sbin/init"]);
     bed.make("other", &["/sbin/init"]);
+    bed.make("unfinished", &["/sbin/init"]);
     bed.end();
     let path = bed.directory.join("root/instances/web/instance.json");
     std::fs::write(&path, "{\"version\":1").unwrap();
+    // Somebody's work: without it, the record would be what a power cut leaves of an instance that nobody was told of.
+    std::fs::write(path.with_file_name("upper/file"), "").unwrap();
+    std::fs::write(bed.directory.join("root/instances/unfinished/instance.json"), "").unwrap();
     std::fs::create_dir(bed.directory.join("root/instances/half")).unwrap();
     std::fs::create_dir(bed.directory.join("root/tmp/new-x")).unwrap();
     bed.start();
     assert_eq!((bed.state("web"), bed.state("other")), ("gone".into(), "created".into()));
     assert!(bed.log().contains("web: left alone: read "), "{}", bed.log());
-    assert!(path.exists() && !bed.directory.join("root/instances/half").exists());
+    assert!(path.exists());
+    for gone in ["half", "unfinished"] {
+        assert!(!bed.directory.join("root/instances").join(gone).exists(), "{gone}");
+    }
     let again = json!({"type": "new", "name": "web", "image": "box"});
     assert_eq!(reason(&bed.client().ask(&again)), "exists");
     // Nobody knows which layers it needs.
