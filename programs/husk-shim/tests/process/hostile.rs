@@ -6,10 +6,10 @@ use std::path::Path;
 use std::process::Command;
 
 use husk_client::Exec;
-use instance::{Profile, Settings};
+use instance::Profile;
 use sys::fs::{CWD, Mode, OFlags, StatVfsMountFlags, fstatvfs, openat};
 
-use crate::ground::{Ground, probe, program, until};
+use crate::ground::{Ground, program, until};
 
 #[test]
 fn only_three_descriptors_are_open_inside() {
@@ -164,46 +164,6 @@ fn a_script_that_is_run_by_the_program_itself_cannot_change_it() {
     let evil = ground.start(&task).unwrap();
     assert_eq!(spawn::wait(&evil.child).unwrap(), spawn::Exit::Code(0));
     assert_eq!(fs::read(program()).unwrap(), before);
-}
-
-/// What only the shim has in its memory.
-const MARKER: &str = "of-the-shim-alone";
-
-/// A container with a watcher that may trace everything, and 1,000 commands that enter it beside that.
-fn watched(change: impl Fn(&mut Settings), exec: &Exec) {
-    let ground = Ground::new();
-    assert!(Command::new("cp").arg(probe()).arg(ground.root.join("bin/probe")).status().unwrap().success());
-    let backwards: String = MARKER.chars().rev().collect();
-    let mut task = ground.task("");
-    task.settings.command = vec!["probe".into(), "watch".into(), backwards];
-    task.settings.cap_add = vec!["SYS_PTRACE".into()];
-    change(&mut task.settings);
-    // The shim keeps what its container is made of.
-    let bound = ground.directory.join(MARKER);
-    fs::create_dir(&bound).unwrap();
-    task.settings.bind = vec![format!("{}:/srv", bound.display())];
-    let shim = ground.start(&task).unwrap();
-    until("it watches", || ground.logged().contains("watches"));
-    let mut client = shim.client();
-    for _ in 0..1_000 {
-        assert_eq!(client.output(exec, b"").unwrap().exit.code, 0);
-    }
-    let logged = ground.logged();
-    assert!(!logged.contains("foreign"), "{logged}");
-    // Many were stopped before they were their programs, or nothing has been shown.
-    let last = logged.lines().rfind(|line| line.contains("early")).expect("it has seen some");
-    let last: serde_json::Value = serde_json::from_str(last).unwrap();
-    assert!(last["early"].as_u64() > Some(100), "{last}");
-}
-
-#[test]
-fn what_enters_has_nothing_that_who_may_trace_it_could_look_into() {
-    watched(|_| {}, &Exec::new("true"));
-}
-
-#[test]
-fn what_enters_on_a_terminal_with_all_rights_has_nothing_to_be_looked_into() {
-    watched(|settings| settings.profile = Profile::Unrestricted, &Exec::new("true").pty(24, 80, None));
 }
 
 #[test]
