@@ -224,6 +224,17 @@ fn a_filter_that_refuses_what_entering_needs_holds_for_the_command_alone() {
 }
 
 #[test]
+fn a_filter_without_no_new_privs_holds_on_the_way_in_and_lets_a_command_pass() {
+    let ground = Ground::new();
+    let mut task = ground.task("sleep 1000");
+    task.settings.profile = instance::Profile::Unrestricted;
+    task.settings.seccomp = Some("default".into());
+    let shim = ground.start(&task).unwrap();
+    let state = shim.output(&Exec::new("grep").args(["-E", "NoNewPrivs:|Seccomp:", "/proc/self/status"]));
+    assert_eq!(String::from_utf8_lossy(&state.stdout), "NoNewPrivs:\t0\nSeccomp:\t2\n");
+}
+
+#[test]
 fn a_name_is_looked_for_as_a_shell_does_it() {
     let ground = Ground::new();
     let shim = ground.run("sleep 1000");
