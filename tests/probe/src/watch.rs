@@ -74,7 +74,8 @@ impl Own {
         if !matches!(exe.as_str(), "" | "/bin/busybox" | "/memfd:husk (deleted)") {
             say(format!("exe {exe}"));
         }
-        if File::options().write(true).open(format!("{folder}/exe")).is_ok() {
+        // Later it is a file of the container's own: one that is open for writing here nobody else could execute.
+        if is_early && File::options().write(true).open(format!("{folder}/exe")).is_ok() {
             say("exe can be written to".into());
         }
         for name in ["root", "cwd"] {
