@@ -8,6 +8,7 @@ use oci::Spec;
 use oci::spec::{Linux, Mount, Process};
 use plan::{FileSystem, Links, Step};
 use random::Random;
+use sys::clone::Namespaces;
 
 /// Steps that mount something, or change a mount.
 const fn mounts(step: &Step<'_>) -> bool {
@@ -101,7 +102,32 @@ fn check_exec(spec: &Spec, steps: &[Step<'_>]) {
     for number in all(steps, |step| matches!(step, Step::Terminal { .. })) {
         assert!(join < number, "the devpts is the container's");
     }
-    check_identity(spec, steps, join);
+    check_identity(spec, &check_passage(steps), join);
+}
+
+/// What is born in the container's pid namespace has nothing left that is not the container's, and no right more than
+/// its program. Gives the steps back without those of the passage.
+fn check_passage<'s>(steps: &[Step<'s>]) -> Vec<Step<'s>> {
+    let enters = |step: &Step<'_>| matches!(step, Step::Join { namespaces, .. } if namespaces.contains(Namespaces::PID));
+    if all(steps, enters).is_empty() {
+        assert!(all(steps, |step| matches!(step, Step::Cross)).is_empty(), "there is nothing to go over to");
+        return steps.to_vec();
+    }
+    let cross = only(steps, "cross", |step| matches!(step, Step::Cross));
+    let (pass, close) = (
+        only(steps, "pass", |step| matches!(step, Step::Pass(_))),
+        only(steps, "close", |step| matches!(step, Step::CloseOthers)),
+    );
+    assert_eq!(pass + 1, close, "what is passed takes the places of others");
+    assert!(close < cross);
+    for step in &steps[cross + 1..] {
+        let is_harmless =
+            matches!(step, Step::NewSession | Step::TakeTerminal | Step::Seccomp { .. } | Step::Execute(_));
+        assert!(is_harmless, "{step}: by a process that is seen");
+    }
+    let own = |step: &&Step<'_>| !matches!(step, Step::NewSession | Step::TakeTerminal | Step::Cross);
+    let before = steps[..cross].iter().filter(|step| !matches!(step, Step::Pass(_)));
+    before.chain(steps[cross..].iter().filter(own)).copied().collect()
 }
 
 /// Names without a path are used only where the kernel's own file system was entered before.

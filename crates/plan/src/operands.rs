@@ -137,6 +137,15 @@ pub enum Console {
     Bound,
 }
 
+/// Who gets a new terminal as the controlling one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Control {
+    /// The session that the child leads.
+    Session,
+    /// Nobody yet: the session of a process that comes after it ([`Step::TakeTerminal`](crate::Step)).
+    Nobody,
+}
+
 /// One resource limit of getrlimit(2).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Limit {

@@ -127,8 +127,8 @@ impl<'c> Performer<'c> {
             #[cfg(feature = "containers")]
             Step::ProtectBelow { path } => self.protect_below(path),
             #[cfg(feature = "containers")]
-            Step::Terminal { devpts, replace, console, owner, size } => {
-                self.open_terminal(devpts, replace, console, owner, size)
+            Step::Terminal { devpts, replace, console, control, owner, size } => {
+                self.open_terminal(devpts, replace, (console, control), owner, size)
             }
             #[cfg(feature = "containers")]
             Step::SetRoot { set } => self.set_root(set),
@@ -189,6 +189,8 @@ impl<'c> Performer<'c> {
             #[cfg(feature = "containers")]
             Step::Pass(descriptors) => self.pass(descriptors),
             Step::CloseOthers => self.close_others(),
+            #[cfg(feature = "containers")]
+            Step::Cross => Err(self.cross()),
             Step::Execute(ref program) => {
                 Err(crate::execute::execute(program, self.program.as_ref().map(AsFd::as_fd)))
             }
@@ -238,6 +240,17 @@ impl<'c> Performer<'c> {
         }
         self.passed = descriptors.len() as u8;
         Ok(())
+    }
+
+    /// Becomes the program that was passed last. Its environment is empty, and so are its arguments.
+    #[cfg(feature = "containers")]
+    fn cross(&self) -> Fault {
+        let Some(last) = self.passed.checked_sub(1) else {
+            return Fault { call: Call::Check, errno: Errno::BADF };
+        };
+        let nothing = [sys::exec::Argument::END];
+        let errno = self.child.become_placed(3 + i32::from(last), &nothing, &nothing);
+        Fault { call: Call::Become, errno }
     }
 
     /// Asks for the signal first and looks then: a caller that ends in between is seen by the look. The

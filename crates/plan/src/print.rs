@@ -132,6 +132,8 @@ impl Step<'_> {
             Self::OpenProgram { path } => write!(f, "open program {}, read-only", Text(path)),
             Self::Pass(descriptors) => write!(f, "pass {} descriptors from 3", descriptors.len()),
             Self::CloseOthers => f.write_str("close descriptors from 3"),
+            #[cfg(feature = "containers")]
+            Self::Cross => f.write_str("go over into the pid namespace, as nothing but a table of calls"),
             Self::Execute(ref program) => program.fmt(f),
             // Without containers no plan has them.
             _ => f.write_str("a step of a container"),

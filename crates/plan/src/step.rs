@@ -9,7 +9,7 @@ use sys::privilege::{Capabilities, FilterInstruction};
 use sys::signals::SignalSet;
 
 use crate::operands::{
-    Bind, Console, Execute, FileSystem, Kind, Layers, Limit, Mount, Overlay, Pause, Standard,
+    Bind, Console, Control, Execute, FileSystem, Kind, Layers, Limit, Mount, Overlay, Pause, Standard,
 };
 
 /// What is to be done in the child, in this order; the last step is a [`Step::Execute`].
@@ -38,7 +38,7 @@ pub enum Step<'a> {
     Join {
         /// One namespace, or a process whose namespaces they are (pidfd).
         of: BorrowedFd<'a>,
-        /// Which; not the pid namespace, which only children of who enters it are born into.
+        /// Which. Into a pid namespace only children of who enters it are born: [`Step::Cross`].
         namespaces: Namespaces,
     },
     /// Propagation of every mount that the child sees; private or slave before anything is mounted, so
@@ -140,8 +140,8 @@ pub enum Step<'a> {
         /// Below the root.
         path: &'a CStr,
     },
-    /// Opens a new terminal in the container's devpts, sends its master to the caller, makes it the
-    /// controlling terminal and descriptors 0, 1 and 2 of those named.
+    /// Opens a new terminal in the container's devpts, sends its master to the caller, makes it descriptors 0, 1 and 2
+    /// of those named, and the controlling terminal of who is said.
     Terminal {
         /// The devpts, below the root.
         devpts: &'a CStr,
@@ -149,6 +149,8 @@ pub enum Step<'a> {
         replace: Standard,
         /// Whether it is bound on /dev/console too.
         console: Console,
+        /// Whose controlling terminal it becomes.
+        control: Control,
         /// The terminal's owner in the container.
         owner: u32,
         /// Rows and columns.
@@ -260,6 +262,11 @@ pub enum Step<'a> {
     /// [`Step::Execute`]: an open descriptor is a way out of the root for whoever names
     /// /proc/self/fd/N (CVE-2024-21626).
     CloseOthers,
+    /// Goes over into the pid namespace that was joined, in which everybody may be able to look into what appears there.
+    /// So nothing that appears has anything to be seen: the child becomes the program that was passed last
+    /// ([`Step::Pass`]), of whose memory nothing but a table of system calls is left, and which closes what is open. That
+    /// one clones a child of the caller's, by which all that follows is done.
+    Cross,
     /// execve(2); where `file` has no slash it is looked for in `search`.
     Execute(Execute<'a>),
 }

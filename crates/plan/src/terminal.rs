@@ -16,7 +16,7 @@ use crate::fault::{Fault, Outcome, at};
 use crate::mounts::{attach, detach};
 use crate::perform::Performer;
 use crate::resolve::{PathBuffer, open_or_make};
-use crate::{Call, Console, Kind, Links, Standard};
+use crate::{Call, Console, Control, Kind, Links, Standard};
 
 impl Performer<'_> {
     /// The slave is got from the master (TIOCGPTPEER), never by a name in /dev/pts that a container might
@@ -25,7 +25,7 @@ impl Performer<'_> {
         &self,
         devpts: &CStr,
         replace: Standard,
-        console: Console,
+        (console, control): (Console, Control),
         owner: u32,
         size: Option<(u16, u16)>,
     ) -> Outcome<()> {
@@ -47,7 +47,9 @@ impl Performer<'_> {
             attach(tree.as_fd(), target.as_fd())?;
         }
         at(Call::Channel, self.channel.send_terminal(master.as_fd()))?;
-        at(Call::Terminal, ioctl_tiocsctty(&slave))?;
+        if control == Control::Session {
+            at(Call::Terminal, ioctl_tiocsctty(&slave))?;
+        }
         for number in (0..3).filter(|number| replace.contains(*number)) {
             let result = match number {
                 0 => dup2_stdin(&slave),

@@ -58,10 +58,14 @@ pub enum Call {
     Caller,
     Priority,
     Join,
+    /// A program that is the child's only on its way.
+    Become,
+    Map,
+    Clone,
 }
 
 impl Call {
-    const ALL: [Self; 36] = [
+    const ALL: [Self; 39] = [
         Self::Open,
         Self::Find,
         Self::Make,
@@ -98,6 +102,9 @@ impl Call {
         Self::Caller,
         Self::Priority,
         Self::Join,
+        Self::Become,
+        Self::Map,
+        Self::Clone,
     ];
 
     /// The system call that it stands for, as its manual page is called.
@@ -139,6 +146,9 @@ impl Call {
             Self::Caller => "recv",
             Self::Priority => "setpriority",
             Self::Join => "setns",
+            Self::Become => "execveat",
+            Self::Map => "mmap",
+            Self::Clone => "clone",
         }
     }
 }

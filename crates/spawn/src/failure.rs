@@ -57,6 +57,11 @@ impl Error {
                 error.what = String::from("enter the container");
                 error.why = String::from("it has ended");
             }
+            // So is said of a pid namespace whose first process has ended.
+            (Some(Step::Cross), Call::Clone) if failure.errno == Errno::NOMEM => {
+                error.what = String::from("enter the container");
+                error.why = String::from("it has ended");
+            }
             (_, Call::Check) => error.why = check_reason(step, failure.errno).to_string(),
             (_, Call::Caller) => error.why = "the program that started it has ended".to_string(),
             _ => {}
@@ -95,6 +100,20 @@ impl Error {
                 Errno::NOSYS => Some("husk needs Linux 5.14 or newer"),
                 _ => None,
             },
+            code: OURS,
+        }
+    }
+
+    /// What is passed to who enters a container could not be made, or not be read.
+    #[cfg(feature = "containers")]
+    pub(crate) fn passage(errno: Errno) -> Self {
+        Self {
+            what: String::from("make the way into the container"),
+            why: describe(errno).to_string(),
+            place: String::from("memfd_create"),
+            hint: (errno == Errno::ACCESS).then_some(
+                "it needs a program in memory, which the sysctl vm.memfd_noexec forbids: set it to 0 or 1",
+            ),
             code: OURS,
         }
     }
@@ -219,6 +238,12 @@ fn hint(step: &Step<'_>, failure: Failure) -> Option<&'static str> {
         (Step::Limit(_), _, Errno::PERM) => Some("raising a hard limit needs CAP_SYS_RESOURCE"),
         (Step::Bind(_), Call::MoveMount, Errno::INVAL | Errno::NOTDIR) => {
             Some("a file cannot be mounted on a directory, nor a directory on a file")
+        }
+        (Step::Cross, Call::Clone, Errno::AGAIN) => Some(
+            "a limit on processes is reached, RLIMIT_NPROC or pids.max: while a process enters there is one more",
+        ),
+        (Step::Cross, _, Errno::PERM | Errno::NOSYS | Errno::ACCESS | Errno::CANCELED) => {
+            Some("its system call filter may refuse what entering needs: execveat, mmap, clone, setsid")
         }
         (Step::Bind(_), Call::OpenTree, Errno::NOENT) => Some("the source of a bind must exist"),
         _ => None,

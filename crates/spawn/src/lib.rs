@@ -7,17 +7,23 @@
 extern crate alloc;
 
 mod failure;
+#[cfg(feature = "containers")]
+mod passage;
+#[cfg(feature = "containers")]
+mod table;
 
 use sys::Errno;
 use sys::clone::Child;
 use sys::event::{PollFd, PollFlags, poll};
-use sys::fd::{AsFd, OwnedFd};
+use sys::fd::{AsFd, BorrowedFd, OwnedFd};
 use sys::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 use sys::time::Timespec;
 
 use plan::Channel;
 
 pub use failure::Error;
+#[cfg(feature = "containers")]
+pub use passage::{Passage, cross};
 pub use plan::{Launch, Memory, Others, Pause, Plan, Report, Step};
 
 /// Who starts a child: what it does while the child waits.
@@ -126,12 +132,17 @@ fn follow<C: Caller>(
 
 /// Whether a child says something within so many milliseconds.
 fn speaks(channel: &Channel, patience: u32) -> bool {
-    let Ok(socket) = channel.socket() else { return true };
-    let until = sys::clock::monotonic() + u64::from(patience) * 1_000_000;
+    // What is noted in memory is there already.
+    channel.socket().map_or(true, |socket| is_ready(socket, patience))
+}
+
+/// Whether there is something to be read, or an end to be waited for, within so many milliseconds.
+fn is_ready(descriptor: BorrowedFd<'_>, milliseconds: u32) -> bool {
+    let until = sys::clock::monotonic() + u64::from(milliseconds) * 1_000_000;
     loop {
         let left = until.saturating_sub(sys::clock::monotonic());
         let time = Timespec { tv_sec: (left / 1_000_000_000) as i64, tv_nsec: (left % 1_000_000_000) as i64 };
-        match poll(&mut [PollFd::new(&socket, PollFlags::IN)], Some(&time)) {
+        match poll(&mut [PollFd::new(&descriptor, PollFlags::IN)], Some(&time)) {
             Err(Errno::INTR) => {}
             // Without poll(2) there is no way but to wait.
             answer => return answer != Ok(0),

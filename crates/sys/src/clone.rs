@@ -6,6 +6,7 @@ use rustix::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use rustix::process::Pid;
 use syscalls::{Sysno, syscall};
 
+use crate::exec::{Argument, execveat};
 use crate::{Errno, Result, check};
 
 /// Which namespaces a process gets of its own: the CLONE_NEW* flags of clone(2).
@@ -336,6 +337,14 @@ impl InChild {
         // SAFETY: by the contract of `clone3` the child does not use its copy of what has that number.
         check(unsafe { syscall!(Sysno::dup3, fd.as_raw_fd(), number, 0usize) })?;
         Ok(())
+    }
+
+    /// execveat(2) of the program that was put at this number ([`InChild::place`]). Returns only when that did not work
+    /// out.
+    #[must_use]
+    pub fn become_placed(&self, number: RawFd, argv: &[Argument<'_>], envp: &[Argument<'_>]) -> Errno {
+        // SAFETY: it is the child's own copy, which nobody closes while it is borrowed here.
+        execveat(unsafe { BorrowedFd::borrow_raw(number) }, argv, envp)
     }
 
     /// close_range(2) around `keep`: closes every other descriptor above 2. Not only at the exec: until then a

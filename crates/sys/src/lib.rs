@@ -9,6 +9,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod calls;
 pub mod children;
 pub mod clock;
 pub mod clone;

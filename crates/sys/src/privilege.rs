@@ -168,6 +168,16 @@ pub struct FilterInstruction {
     pub operand: u32,
 }
 
+impl FilterInstruction {
+    /// As it lies in memory.
+    #[must_use]
+    pub const fn bytes(self) -> [u8; 8] {
+        let [c0, c1] = self.code.to_le_bytes();
+        let [o0, o1, o2, o3] = self.operand.to_le_bytes();
+        [c0, c1, self.jump_true, self.jump_false, o0, o1, o2, o3]
+    }
+}
+
 #[repr(C)]
 struct FilterProgram {
     length: u16,

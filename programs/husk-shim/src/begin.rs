@@ -163,7 +163,7 @@ impl Prepared<'_> {
         let prepared = self.serve(child, family.as_ref(), listener).and_then(|server| {
             runtime.note(child.pid)?;
             let group = family.as_ref().map(Family::whole).transpose()?;
-            Ok((server, Container::join(&self, child)?, group))
+            Ok((server, Container::of(&self, child)?, group))
         });
         let (mut server, container, group) = match prepared {
             Ok(prepared) => prepared,

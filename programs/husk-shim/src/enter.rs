@@ -11,7 +11,7 @@ use oci::{Arena, Entry, Keyring, Privilege, Terminal};
 use plan::Standard;
 use seccomp::Profile;
 use serve::{Done, NotStarted, Start, Started};
-use spawn::{Late, Launch, Memory, Others, Plan, Step, Stopped};
+use spawn::{Late, Launch, Memory, Others, Passage, Plan, Step, Stopped};
 use sys::clone::{Child, Namespaces};
 use sys::fd::{AsFd, OwnedFd};
 use sys::fs::{FileType, Uid, fchown, fstat};
@@ -20,7 +20,6 @@ use sys::process::Pid;
 use sys::strerror::describe;
 use wire::{Exec, Output, SignalNumber};
 
-use crate::begin::failed;
 use crate::prepared::{Prepared, USUAL_SCORE};
 
 /// Milliseconds that a command has to become its program. Meanwhile nothing else is done for the container; one whose
@@ -50,14 +49,9 @@ pub struct Container {
 }
 
 impl Container {
-    /// From here on all children of this process are born in the container's pid namespace (setns(2)).
-    pub fn join(prepared: &Prepared<'_>, child: &Child) -> Result<Self, Failure> {
+    /// The container whose first process is `child`.
+    pub fn of(prepared: &Prepared<'_>, child: &Child) -> Result<Self, Failure> {
         let pidfd = child.pidfd.try_clone().map_err(|error| Failure::io("pidfd", &error))?;
-        match sys::clone::join(pidfd.as_fd(), Namespaces::PID) {
-            // It has ended already, and nothing will enter it.
-            Ok(()) | Err(sys::Errno::SRCH) => {}
-            Err(errno) => return Err(failed("enter the container", errno)),
-        }
         Ok(Self {
             pid: child.pid,
             pidfd,
@@ -112,6 +106,7 @@ impl Container {
         let exec = start.exec;
         let identity = self.identity_of(exec).map_err(not_started)?;
         let process = self.process(start, &identity)?;
+        let passage = Passage::new().map_err(|error| not_started(error.into()))?;
         let entry = Entry {
             container: self.pidfd.as_fd(),
             joined: self.joined,
@@ -119,6 +114,7 @@ impl Container {
             terminal: exec.pty.as_ref().map(|_| Terminal { replace: Standard::ALL }),
             filter: self.filter.as_ref(),
             keyring: self.keyring,
+            passed: passage.descriptors(),
         };
         let arena = Arena::new();
         let compiled = oci::compile_exec(&process, &self.spec, &entry, &arena);
@@ -138,7 +134,7 @@ impl Container {
             others: Others::Keep,
             memory: Memory::Copied,
         };
-        match spawn::start_within(&launch, &mut starter, self.patience()) {
+        match spawn::cross(&launch, &passage, &mut starter, self.patience()) {
             Ok(child) => match (starter.terminal, &exec.pty) {
                 (Some(master), Some(size)) => Started::on_terminal(child, master, size),
                 _ => Ok(child.into()),

@@ -3,6 +3,8 @@
 #[path = "process/ground.rs"]
 #[allow(dead_code)] // what other tests use
 mod ground;
+#[path = "process/watched.rs"]
+mod watched;
 
 use std::fs;
 use std::path::PathBuf;

@@ -10,7 +10,7 @@ use sys::thread::UnshareFlags;
 
 /// What can be tried, for the message about what cannot.
 pub const WORDS: &str = "write PATH, mkdir PATH, read PATH, mknod PATH b|c MAJOR MINOR, allocate SIZE [SECONDS], \
-     spin SECONDS, fork NUMBER, exit CODE, signal NUMBER, unshare NAMESPACE, sleep SECONDS";
+     spin SECONDS, fork NUMBER, exit CODE, signal NUMBER, unshare NAMESPACE, sleep SECONDS, watch MARKER";
 
 /// As much of a file as `read` shows.
 const SHOWN: u64 = 65_536;

@@ -13,6 +13,7 @@ mod place;
 mod report;
 mod stat;
 mod status;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
             }
             None => misunderstood(&words),
         },
+        [_, "watch", marker] if !marker.is_empty() => watch::watch(marker),
         [_, attempt @ ..] => match attempt::run(attempt) {
             Some(result) => {
                 attempt::say(&result);

@@ -8,7 +8,7 @@ use sys::fd::BorrowedFd;
 
 use super::{
     CgroupView, Context, Keyring, Lifetime, Nodes, Privilege, RootSource, Setting, Terminal, USUAL_UMASK,
-    supported,
+    passage, supported,
 };
 use crate::spec::{Process, Spec};
 use crate::{Arena, Compiled, Error};
@@ -28,11 +28,11 @@ pub struct Entry<'a> {
     pub filter: Option<&'a seccomp::Profile<'static>>,
     /// Whose session keyring it has.
     pub keyring: Keyring,
+    /// What it is passed on its way in: those of `spawn::Passage`.
+    pub passed: [BorrowedFd<'a>; 3],
 }
 
-/// Compiles a process that enters the container of `spec`. In its pid namespace are only children of who has entered
-/// that (setns(2)): the caller has, and starts the plan with [`plan::Memory::Copied`], since what lies in memory is
-/// to be seen by nobody in there.
+/// Compiles a process that enters the container of `spec`: for `spawn::cross`.
 ///
 /// # Errors
 /// As [`compile`](super::compile).
@@ -64,16 +64,17 @@ pub fn compile_exec<'a, 's: 'a>(
     steps.push(Step::Umask(USUAL_UMASK));
     // While the host's /proc is in reach, whose files are known to be the kernel's.
     context.oom_score(process, &mut steps)?;
-    // Before anything in the container can see it: what may trace others there could else make it do what it likes
-    // with what it still has (CVE-2019-5736, CVE-2024-21626). The exec ends that.
+    // Users of the host may have the ids that it gets. What is in the container does not see it before it crosses over.
     steps.push(Step::Undumpable);
-    let all = namespaces.with(entry.joined).without(Namespaces::PID);
-    steps.push(Step::Join { of: entry.container, namespaces: all });
+    steps.push(Step::Join { of: entry.container, namespaces: namespaces.with(entry.joined) });
     if namespaces.contains(Namespaces::USER) {
         steps.push(Step::BecomeRoot);
     }
     context.session(process, Console::Absent, &mut steps);
     context.process(process, &mut steps)?;
+    if namespaces.contains(Namespaces::PID) {
+        passage::cross(&mut steps, arena.slice(&entry.passed));
+    }
     Ok(Compiled {
         steps: hidden(&steps),
         namespaces: Namespaces::NONE,

@@ -6,6 +6,7 @@ mod filter;
 mod limits;
 mod mounts;
 mod options;
+mod passage;
 mod paths;
 mod process;
 mod root;

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt as _;
 
-use plan::{Console, Execute, Limit, Step};
+use plan::{Console, Control, Execute, Limit, Step};
 use sys::exec::Argument;
 use sys::privilege::Capabilities;
 use sys::process::{Gid, Resource};
@@ -57,7 +57,8 @@ impl<'a> Context<'a, '_> {
             let owner = process.user.uid;
             let size = process.console_size.map(|size| (size.height, size.width));
             let replace = terminal.replace;
-            steps.push(Step::Terminal { devpts: c"dev/pts", replace, console, owner, size });
+            let control = Control::Session;
+            steps.push(Step::Terminal { devpts: c"dev/pts", replace, console, control, owner, size });
         }
     }
 

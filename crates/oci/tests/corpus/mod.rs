@@ -102,6 +102,7 @@ pub fn compile_with<T>(spec: &Spec, then: impl FnOnce(Result<Compiled<'_>, Error
         terminal: setting.terminal,
         filter: None,
         keyring: setting.keyring,
+        passed: [descriptor.as_fd(); 3],
     };
     then(oci::compile_exec(&spec.process.clone().unwrap_or_default(), spec, &entry, &arena))
 }

@@ -198,3 +198,65 @@ fn what_commands_leave_behind_falls_to_the_container() {
     let parents = "for pid in $(pidof sleep); do grep PPid /proc/$pid/status; done | sort -u";
     until("it is a child of the first process", || shim.shell(parents) == "PPid:\t0\nPPid:\t1\n");
 }
+
+#[test]
+fn a_filter_that_refuses_what_entering_needs_holds_for_the_command_alone() {
+    let ground = Ground::new();
+    let filter = ground.directory.join("filter.json");
+    // Without clone, setsid and execveat nothing gets in under it.
+    let refused = r#"{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"action":"SCMP_ACT_ERRNO","errnoRet":95,
+        "names":["clone","clone3","fork","vfork","setsid","execveat","mkdir"]}]}"#;
+    std::fs::write(&filter, refused).unwrap();
+    let mut task = ground.task("while :; do read x; done");
+    task.settings.seccomp = Some(filter.display().to_string());
+    let shim = ground.start(&task).unwrap();
+    assert_eq!(
+        shim.shell("mkdir /tmp/x; echo $?").lines().next_back(),
+        Some("sh: can't fork: Operation not supported")
+    );
+    let made = shim.output(&Exec::new("mkdir").arg("/tmp/x"));
+    assert_eq!(made.exit.code, 1, "{made:?}");
+    assert!(String::from_utf8_lossy(&made.stderr).contains("Operation not supported"), "{made:?}");
+    assert_eq!(
+        shim.output(&Exec::new("grep").args(["Seccomp:", "/proc/self/status"])).stdout,
+        b"Seccomp:\t2\n"
+    );
+}
+
+#[test]
+fn a_filter_without_no_new_privs_holds_on_the_way_in_and_lets_a_command_pass() {
+    let ground = Ground::new();
+    let mut task = ground.task("sleep 1000");
+    task.settings.profile = instance::Profile::Unrestricted;
+    task.settings.seccomp = Some("default".into());
+    let shim = ground.start(&task).unwrap();
+    let state = shim.output(&Exec::new("grep").args(["-E", "NoNewPrivs:|Seccomp:", "/proc/self/status"]));
+    assert_eq!(String::from_utf8_lossy(&state.stdout), "NoNewPrivs:\t0\nSeccomp:\t2\n");
+}
+
+#[test]
+fn a_name_is_looked_for_as_a_shell_does_it() {
+    let ground = Ground::new();
+    let shim = ground.run("sleep 1000");
+    let script = "mkdir -p /tmp/a /tmp/b /tmp/c; echo not a program > /tmp/a/it; \
+        printf '#!/bin/sh\\necho $0' > /tmp/b/it; chmod 755 /tmp/b/it; \
+        printf '#!/bin/none\\n' > /tmp/c/it; chmod 755 /tmp/c/it; \
+        printf none > /tmp/c/data; chmod 755 /tmp/c/data; mkdir /tmp/b/data";
+    assert_eq!(shim.shell(script), "");
+    let mut client = shim.client();
+    let mut of = |path: &str, name: &str| client.output(&Exec::new(name).env("PATH", path), b"");
+    // What is no program, is missing or lies below a file is passed over.
+    assert_eq!(of("/none:/tmp/a/it:/tmp/a:/tmp/b", "it").unwrap().stdout, b"/tmp/b/it\n");
+    // One that is there and cannot be executed is the one that was meant.
+    for (path, name, says) in [
+        ("/none:/tmp/a", "it", "not executable"),
+        ("/tmp/c:/tmp/b", "it", "the interpreter that it names does not"),
+        ("/tmp/b:/tmp/c", "data", "wrong architecture"),
+        ("/none:/tmp/a/it", "it", "command not found"),
+        ("/none", "/tmp/a/it", "not executable"),
+        ("/none", "/tmp/a/it/it", "command not found"),
+    ] {
+        let refused = of(path, name).unwrap_err().to_string();
+        assert!(refused.contains(says), "{path} {name}: {refused}");
+    }
+}

@@ -165,6 +165,20 @@ pub fn program() -> PathBuf {
     std::env::var_os("HUSK_SHIM_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_husk-shim").into()).into()
 }
 
+/// The program that looks around in containers: given by a variable, or built.
+pub fn probe() -> PathBuf {
+    std::env::var_os("PROBE_BIN").map_or_else(
+        || {
+            let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+            let mut build = Command::new(cargo);
+            build.args(["build", "--quiet", "--package", "probe"]);
+            assert!(build.status().expect("cargo").success(), "cargo build of the probe");
+            PathBuf::from(env!("CARGO_BIN_EXE_husk-shim")).with_file_name("probe")
+        },
+        PathBuf::from,
+    )
+}
+
 /// Whether a process lives.
 pub fn exists(pid: i32) -> bool {
     let state = fs::read_to_string(format!("/proc/{pid}/stat")).ok();

@@ -151,9 +151,9 @@ fn a_script_that_is_run_by_the_program_itself_cannot_change_it() {
     let shim = ground.start(&task).unwrap();
     let mut client = shim.client();
     for _ in 0..100 {
-        // It is the shim, which has no task in there, and ends.
+        // It is what the exec came in as, which has nothing to come in with, and ends.
         let output = client.output(&Exec::new("evil"), b"").unwrap();
-        assert_eq!(output.exit.code, 1, "{output:?}");
+        assert_eq!(output.exit.code, 125, "{output:?}");
         client.output(&Exec::new("true"), b"").unwrap();
     }
     assert_eq!(fs::read(program()).unwrap(), before);
@@ -166,24 +166,6 @@ fn a_script_that_is_run_by_the_program_itself_cannot_change_it() {
     let evil = ground.start(&task).unwrap();
     assert_eq!(spawn::wait(&evil.child).unwrap(), spawn::Exit::Code(0));
     assert_eq!(fs::read(program()).unwrap(), before);
-}
-
-#[test]
-fn what_enters_cannot_be_looked_into_on_its_way() {
-    let ground = Ground::new();
-    // Whatever appears: its descriptors, its memory, its program, its root and its working directory.
-    let look = "cd /proc; echo up; while :; do for pid in [0-9]*; do \
-        for what in fd/3 fd/4 fd/5 fd/6 fd/7 fd/8; do \
-        target=$(readlink $pid/$what 2>/dev/null) && case $target in pipe:*|/dev/null|/proc/*|/dev/pts/*) ;; *) echo \"saw $pid $what $target\";; esac; done; \
-        case $(readlink $pid/exe 2>/dev/null) in ''|/bin/busybox) ;; *) echo \"saw $pid exe\";; esac; done; done";
-    let shim = ground.run(look);
-    until("it looks", || ground.logged().contains("up"));
-    let mut client = shim.client();
-    for _ in 0..300 {
-        client.output(&Exec::new("true"), b"").unwrap();
-        client.output(&Exec::new("true").user("www").pty(24, 80, None), b"").unwrap();
-    }
-    assert_eq!(ground.logged(), "up\n");
 }
 
 #[test]

@@ -6,3 +6,4 @@ mod ground;
 mod hostile;
 mod life;
 mod options;
+mod watched;
