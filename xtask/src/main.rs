@@ -17,6 +17,7 @@ mod image;
 mod kernel;
 mod qemu;
 mod run;
+mod suites;
 mod tally;
 mod vmlinux;
 mod workspace;
@@ -42,6 +43,8 @@ cargo xtask <command>
                             besides, made and listed
   fuzz [TARGET…]            only the fuzz targets, for longer if asked: cargo xtask fuzz help
   bench [NAME…]             husk run beside its peers and the physical floor: cargo xtask bench help
+  suites                    the test suites of dumb-init and tini, from checkouts of these, against
+                            minit: cargo xtask suites help
   man                       writes what manual pages have of husk's table of verbs
   dist                      every program, static and stripped, into dist/bin/
   help                      this text
@@ -76,6 +79,7 @@ fn dispatch(words: &[String]) -> Result<ExitCode> {
         Some("boot") if words.len() == 1 => boot(&Workspace::read()?, boot::prepare),
         Some("boot") if words[1..] == ["systems"] => boot(&Workspace::read()?, boot::prepare_systems),
         Some("bench") => bench::run(&words[1..]),
+        Some("suites") => suites::run(&Workspace::read()?, &words[1..]),
         Some("fuzz") => fuzz::run(&words[1..]),
         Some("guest") => guest(&Workspace::read()?, &guest::Request::parse(&words[1..])?),
         Some(_) => Err(format!("{}: no such command; see cargo xtask help", words.join(" "))),

@@ -180,7 +180,9 @@ impl Channel {
     /// EPROTO where it is none.
     pub fn frame(&mut self) -> Result<Option<Incoming>> {
         let there = &self.buffer[self.start..self.end];
-        let Some((frame, rest)) = Frame::parse(there).map_err(|_| Errno::PROTO)? else { return Ok(None) };
+        let Some((frame, rest)) = Frame::parse_answer(there).map_err(|_| Errno::PROTO)? else {
+            return Ok(None);
+        };
         let taken = there.len() - rest.len();
         let bytes = frame.bytes.to_vec();
         let incoming = Incoming { kind: frame.kind, exec: frame.exec, offset: frame.offset, bytes };

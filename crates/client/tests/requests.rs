@@ -396,3 +396,27 @@ fn what_a_server_without_a_main_command_cannot_do_is_refused_and_shutdown_ends_i
         assert!(begun.elapsed().as_secs() < 10, "it goes on");
     }
 }
+
+#[test]
+fn a_list_of_more_processes_than_a_frame_of_a_client_holds_is_read() {
+    let ground = Ground::new();
+    let mut client = ground.connect();
+    // 4096 bytes of each are told.
+    let word = "y".repeat(5000);
+    let mut others: Vec<std::process::Child> = (0..300)
+        .map(|_| {
+            let mut shell = std::process::Command::new("sh");
+            shell.args(["-c", "read line", &word]).stdin(std::process::Stdio::piped());
+            shell.spawn().unwrap()
+        })
+        .collect();
+    let listed = client.list_processes();
+    let again = client.ping();
+    for other in &mut others {
+        other.kill().unwrap();
+        other.wait().unwrap();
+    }
+    let long = listed.unwrap().iter().filter(|process| process.command.len() > 4000).count();
+    assert!(long >= 250, "{long}");
+    again.unwrap();
+}

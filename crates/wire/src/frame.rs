@@ -9,8 +9,11 @@ use crate::{MAX_LINE, Refusal};
 /// Bytes before the content of a frame.
 pub const HEADER: usize = 17;
 
-/// The most content that a frame has.
+/// The most content that a frame of a client has, and any frame of a stream.
 pub const MAX_FRAME: usize = MAX_LINE;
+
+/// The most content of an answer that a client takes: a list of all processes of a large machine.
+pub const MAX_ANSWER: usize = 64 << 20;
 
 /// What a frame holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -47,11 +50,23 @@ impl<'a> Frame<'a> {
     /// # Errors
     /// A frame longer than [`MAX_FRAME`], or of an unknown kind: the stream cannot be followed any more.
     pub fn parse(buffer: &'a [u8]) -> Result<Option<(Self, &'a [u8])>, Refusal> {
+        Self::parse_within(buffer, MAX_FRAME)
+    }
+
+    /// The same of a server, for a client.
+    ///
+    /// # Errors
+    /// A frame longer than [`MAX_ANSWER`], or of an unknown kind.
+    pub fn parse_answer(buffer: &'a [u8]) -> Result<Option<(Self, &'a [u8])>, Refusal> {
+        Self::parse_within(buffer, MAX_ANSWER)
+    }
+
+    fn parse_within(buffer: &'a [u8], limit: usize) -> Result<Option<(Self, &'a [u8])>, Refusal> {
         let Some((header, rest)) = buffer.split_first_chunk::<HEADER>() else { return Ok(None) };
         let [l0, l1, l2, l3, kind, e0, e1, e2, e3, o0, o1, o2, o3, o4, o5, o6, o7] = *header;
         let length = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
-        if length > MAX_FRAME {
-            return Err(Refusal::new(format!("a frame has {length} bytes; the limit is {MAX_FRAME}")));
+        if length > limit {
+            return Err(Refusal::new(format!("a frame has {length} bytes; the limit is {limit}")));
         }
         let kind = match kind {
             0 => FrameKind::Json,

@@ -27,7 +27,7 @@ pub use environment::{Variables, refused_name};
 pub use exec::{
     EnvironmentMode, Exec, Limits, OnDisconnect, OnLimit, Output, Pty, ResourceLimit, Stdin, User,
 };
-pub use frame::{Frame, FrameKind, HEADER, MAX_FRAME};
+pub use frame::{Frame, FrameKind, HEADER, MAX_ANSWER, MAX_FRAME};
 pub use identity::{ExecId, Id};
 pub use output::{Chunk, End, Line, chunk, line};
 pub use quoted::Quoted;

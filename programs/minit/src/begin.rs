@@ -99,8 +99,8 @@ pub fn supervise<'a>(
             Err(code) => return code,
         }
     }
-    if settings.dialect != Dialect::Tini {
-        // So that no file system is kept from being unmounted.
+    if settings.dialect != Dialect::Tini && settings.policy.on_exit != OnExit::Respawn {
+        // So that no file system is kept from being unmounted; but what is started again starts where it did first.
         let _ = sys::process::chdir(c"/");
     }
     leave(settings, supervisor.run())

@@ -86,7 +86,7 @@ fn stream(frames: &[u8]) {
 /// What frames say that an exec wrote.
 fn written(mut frames: &[u8]) -> (Vec<u8>, Vec<u8>) {
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    while let Ok(Some((frame, rest))) = Frame::parse(frames) {
+    while let Ok(Some((frame, rest))) = Frame::parse_answer(frames) {
         match frame {
             Frame { kind: FrameKind::Stdout, exec: 7, bytes, .. } => out.extend_from_slice(bytes),
             Frame { kind: FrameKind::Stderr, exec: 7, bytes, .. } => err.extend_from_slice(bytes),

@@ -73,3 +73,14 @@ fn respawning_it_starts_the_command_again() {
     assert!(outcome.took >= Duration::from_secs(1), "a second lies between starts");
     assert!(outcome.code.is_some());
 }
+
+#[test]
+fn what_is_started_again_starts_in_the_same_directory() {
+    let mut command = minit(&["--on-exit=respawn", "sh", "-c", "pwd -P"]);
+    let mut running = Running::start(command.current_dir("/usr/bin"));
+    let place = std::fs::canonicalize("/usr/bin").expect("it is there");
+    let place = place.to_str().expect("UTF-8");
+    assert_eq!((&*running.line(), &*running.line()), (place, place));
+    running.signal("TERM");
+    running.end();
+}
