@@ -19,6 +19,7 @@ use wire::Quoted;
 use wire::json::{Kind, Value};
 
 use crate::errand;
+use crate::options::{self, value_in_a_file};
 use crate::{Ground, OURS};
 
 /// Bytes that all words of a file may have together, with a null behind each.
@@ -95,11 +96,6 @@ pub fn words(text: &str) -> Result<Vec<u8>, String> {
             for element in elements {
                 command.push(element.string().ok_or("\"command\" is an array of strings")?.into_owned());
             }
-        } else if name == "config" {
-            return Err("\"config\": one file is the most".to_string());
-        } else if name.is_empty() || name.contains('=') {
-            // As words these would be the end of the options, or an option with a value.
-            return Err(format!("{} is no option", Quoted(&name)));
         } else {
             option(&mut options, &name, value)?;
         }
@@ -120,27 +116,42 @@ pub fn words(text: &str) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-/// One option: a value, several, none where it takes none, `NAME=VALUE` for each member of an object.
+/// One option: a value, several, `NAME=VALUE` for each member of an object; for one that takes none, whether it is
+/// given. What the option is not asked for its value: without one it would take the next word for it.
 fn option(words: &mut Vec<String>, name: &str, value: Value<'_>) -> Result<(), String> {
-    let wrong =
-        || format!("{} is a string, a number, true, false, or an array or object of these", Quoted(name));
+    let Some(form) = value_in_a_file(name) else { return Err(format!("{} is no option", Quoted(name))) };
+    let has_members = matches!(name, "env" | "rlimit");
+    let wrong = || {
+        let what = match form {
+            options::Value::None => "true or false",
+            options::Value::Needed if has_members => "a string, or an array or object of strings and numbers",
+            options::Value::Needed => "a string, a number, or an array of these",
+        };
+        format!("{} is {what}", Quoted(name))
+    };
     let one = |value: Value<'_>| -> Option<String> {
         value.string().or_else(|| value.digits().map(Cow::Borrowed)).map(Cow::into_owned)
     };
-    match value.kind() {
-        Kind::Truth if value.truth() == Some(true) => words.push(format!("--{name}")),
-        Kind::Truth | Kind::Null => {}
-        Kind::Array => {
+    match (form, value.kind()) {
+        (options::Value::None, Kind::Truth) => {
+            if value.truth() == Some(true) {
+                words.push(format!("--{name}"));
+            }
+        }
+        (options::Value::Needed, Kind::Array) => {
             for element in value.elements().into_iter().flatten() {
                 words.push(format!("--{name}={}", one(element).ok_or_else(wrong)?));
             }
         }
-        Kind::Object => {
+        (options::Value::Needed, Kind::Object) if has_members => {
             for (member, value) in value.members().into_iter().flatten() {
                 words.push(format!("--{name}={member}={}", one(value).ok_or_else(wrong)?));
             }
         }
-        Kind::String | Kind::Number => words.push(format!("--{name}={}", one(value).ok_or_else(wrong)?)),
+        (options::Value::Needed, Kind::String | Kind::Number) => {
+            words.push(format!("--{name}={}", one(value).ok_or_else(wrong)?));
+        }
+        _ => return Err(wrong()),
     }
     Ok(())
 }
@@ -181,12 +192,18 @@ mod tests {
         for (text, why) in [
             ("[]", "it is an array, not an object"),
             (r#"{"command": "sh"}"#, "\"command\" is an array of strings"),
-            (
-                r#"{"env": [["A"]]}"#,
-                "\"env\" is a string, a number, true, false, or an array or object of these",
-            ),
+            (r#"{"env": [["A"]]}"#, "\"env\" is a string, or an array or object of strings and numbers"),
+            (r#"{"hostname": true}"#, "\"hostname\" is a string, a number, or an array of these"),
+            (r#"{"hostname": null}"#, "\"hostname\" is a string, a number, or an array of these"),
+            (r#"{"hostname": {"a": "b"}}"#, "\"hostname\" is a string, a number, or an array of these"),
+            (r#"{"nice": [true]}"#, "\"nice\" is a string, a number, or an array of these"),
+            (r#"{"no-new-privs": null}"#, "\"no-new-privs\" is true or false"),
+            (r#"{"no-new-privs": "yes"}"#, "\"no-new-privs\" is true or false"),
+            (r#"{"colour": false}"#, "\"colour\" is no option"),
             (r#"{"": true, "command": ["x"]}"#, "\"\" is no option"),
             (r#"{"user=root": true}"#, "\"user=root\" is no option"),
+            (r#"{"config": "/other"}"#, "\"config\" is no option"),
+            (r#"{"help": true}"#, "\"help\" is no option"),
             ("{\"env\": \"A=\\u0000\"}", "\"--env=A=\\u{0}\" has a null character in it"),
         ] {
             assert_eq!(words(text), Err(why.to_string()), "{text}");

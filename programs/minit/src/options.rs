@@ -114,10 +114,23 @@ const TABLE: [(Name, &str, u8, Value); 39] = [
     (Name::OnCrash, "on-crash", 0, Value::Needed),
 ];
 
+/// Whether a value follows an option.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Value {
+pub enum Value {
+    /// None does.
     None,
+    /// One has to.
     Needed,
+}
+
+/// Whether a value follows the option of this long name; `None` where there is no such option in a configuration file.
+#[cfg(feature = "api")]
+#[must_use]
+pub fn value_in_a_file(long: &str) -> Option<Value> {
+    const ON_THE_COMMAND_LINE_ALONE: [Name; 3] = [Name::Help, Name::Version, Name::Config];
+    let row =
+        TABLE.iter().find(|(name, known, ..)| *known == long && !ON_THE_COMMAND_LINE_ALONE.contains(name));
+    row.map(|(.., value)| *value)
 }
 
 /// Reads arguments into `settings`.
