@@ -396,3 +396,13 @@ fn what_a_server_without_a_main_command_cannot_do_is_refused_and_shutdown_ends_i
         assert!(begun.elapsed().as_secs() < 10, "it goes on");
     }
 }
+
+#[test]
+fn a_server_that_has_said_why_and_gone_is_heard_although_it_hears_nothing() {
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    theirs
+        .write_all(b"{\"type\":\"error\",\"data\":\"permission denied: user 7 may not connect\"}\n")
+        .unwrap();
+    drop(theirs);
+    assert_eq!(refusal(Client::over(ours.into())).0, "permission denied: user 7 may not connect");
+}

@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use serve::Listener;
+use serve::{Listener, Way};
 use sys::strerror::describe;
 
 use super::{Task, warn};
@@ -14,11 +14,13 @@ use crate::settings::{DEFAULT_SOCKET, Socket};
 /// All places that can be had.
 pub fn listeners(task: &Task<'_>) -> Vec<Listener> {
     let service = &task.settings.service;
+    // Whoever comes in is asked for their user all the same.
+    let way = if service.users.iter().any(Option::is_some) { Way::Open } else { Way::Closed };
     let unix = match service.socket {
         Socket::None => None,
-        Socket::Default => Some(Listener::unix(DEFAULT_SOCKET)),
+        Socket::Default => Some(Listener::unix(DEFAULT_SOCKET, way)),
         Socket::At(path) => Some(match path.to_str() {
-            Ok(path) => Listener::unix(path),
+            Ok(path) => Listener::unix(path, way),
             Err(_) => Err(format!("listen on {}: the path is not UTF-8", path.to_string_lossy())),
         }),
     };

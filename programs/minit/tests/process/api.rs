@@ -193,6 +193,34 @@ fn the_socket_is_its_owners_alone() {
 }
 
 #[test]
+fn users_that_are_allowed_are_let_in_and_no_others() {
+    let place = Place::new();
+    let directory = place.socket();
+    let socket = format!("{directory}/socket");
+    let script = "umask 077; exec \"$0\" \"$@\"";
+    let mut command = Command::new("sh");
+    command.args(["-c", script, program(), "--socket", &socket, "--allow-uid", "1000", "sleep", "1000"]);
+    let running = crate::bed::Running::start(&mut command);
+    until("it listens", || std::os::unix::net::UnixStream::connect(&socket).is_ok());
+    let mode = |path: &str| std::fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
+    assert_eq!((mode(&directory), mode(&socket)), (0o711, 0o666));
+    // Where it is built others may not look.
+    let copy = std::path::Path::new(&directory).with_file_name("minit");
+    std::fs::copy(program(), &copy).expect("a copy");
+    let ping_as = |user: &str| {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid", user, "--regid", user, "--clear-groups"]).arg(&copy);
+        run(command.args(["ping", "--socket", &socket]))
+    };
+    let allowed = ping_as("1000");
+    assert_eq!(allowed.code, Some(0), "{allowed:?}");
+    let refused = ping_as("1001");
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.err.contains("permission denied: user 1001 may not connect"), "{refused:?}");
+    assert_eq!(running.end_by("TERM").code, Some(143));
+}
+
+#[test]
 fn idle_neither_role_wakes_up_and_both_take_little_memory() {
     let served = Served::first(&["sleep", "1000"]);
     assert_eq!(served.ask(json!({"type": "ping"}))["type"], "pong");
