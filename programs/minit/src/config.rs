@@ -6,7 +6,6 @@
 //! ```
 
 use alloc::borrow::Cow;
-use alloc::ffi::CString;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -19,7 +18,7 @@ use wire::Quoted;
 use wire::json::{Kind, Value};
 
 use crate::errand;
-use crate::options::{self, value_in_a_file};
+use crate::options::{Value as Form, value_in_a_file};
 use crate::{Ground, OURS};
 
 /// Bytes that all words of a file may have together, with a null behind each.
@@ -89,71 +88,78 @@ fn file(path: &CStr) -> Result<String, String> {
 pub fn words(text: &str) -> Result<Vec<u8>, String> {
     let value = Value::parse(text).map_err(|error| format!("not JSON: {error}"))?;
     let members = value.members().ok_or_else(|| format!("it is {}, not an object", value.kind().words()))?;
-    let (mut options, mut command) = (Vec::new(), Vec::new());
+    let (mut options, mut command) = (Words::default(), Words::default());
     for (name, value) in members {
         if name == "command" {
-            let elements = value.elements().ok_or("\"command\" is an array of strings")?;
-            for element in elements {
-                command.push(element.string().ok_or("\"command\" is an array of strings")?.into_owned());
+            let wrong = || "\"command\" is an array of strings".to_string();
+            for element in value.elements().ok_or_else(wrong)? {
+                command.push(&[&element.string().ok_or_else(wrong)?])?;
             }
         } else {
             option(&mut options, &name, value)?;
         }
     }
-    options.push("--".to_string());
-    let mut bytes = Vec::new();
-    let mut count = 2;
-    for word in options.into_iter().chain(command) {
-        let shown: String = word.chars().take(64).collect();
-        let word =
-            CString::new(word).map_err(|_| format!("{} has a null character in it", Quoted(&shown)))?;
-        bytes.extend_from_slice(word.as_bytes_with_nul());
-        count += 1;
-    }
-    if bytes.len() > MOST_BYTES || count > MOST_WORDS {
+    options.push(&["--"])?;
+    options.bytes.extend_from_slice(&command.bytes);
+    // The program's name before them and the end mark behind count too.
+    if options.bytes.len() > MOST_BYTES || options.count + command.count + 1 > MOST_WORDS {
         return Err(format!("more than {MOST_WORDS} words or {MOST_BYTES} bytes"));
     }
-    Ok(bytes)
+    Ok(options.bytes)
+}
+
+/// Words, each with a null behind it, and how many.
+#[derive(Default)]
+struct Words {
+    bytes: Vec<u8>,
+    count: usize,
+}
+
+impl Words {
+    /// Adds one, made of parts.
+    #[inline(never)]
+    fn push(&mut self, parts: &[&str]) -> Result<(), String> {
+        let word = parts.concat();
+        if word.contains('\0') {
+            let shown: String = word.chars().take(64).collect();
+            return Err(format!("{} has a null character in it", Quoted(&shown)));
+        }
+        self.bytes.extend_from_slice(word.as_bytes());
+        self.bytes.push(0);
+        self.count += 1;
+        Ok(())
+    }
 }
 
 /// One option: a value, several, `NAME=VALUE` for each member of an object; for one that takes none, whether it is
 /// given. What the option is not asked for its value: without one it would take the next word for it.
-fn option(words: &mut Vec<String>, name: &str, value: Value<'_>) -> Result<(), String> {
+fn option(words: &mut Words, name: &str, value: Value<'_>) -> Result<(), String> {
     let Some(form) = value_in_a_file(name) else { return Err(format!("{} is no option", Quoted(name))) };
     let has_members = matches!(name, "env" | "rlimit");
     let wrong = || {
         let what = match form {
-            options::Value::None => "true or false",
-            options::Value::Needed if has_members => "a string, or an array or object of strings and numbers",
-            options::Value::Needed => "a string, a number, or an array of these",
+            Form::None => "true or false",
+            Form::Needed if has_members => "a string, or an array or object of strings and numbers",
+            Form::Needed => "a string, a number, or an array of these",
         };
         format!("{} is {what}", Quoted(name))
     };
-    let one = |value: Value<'_>| -> Option<String> {
-        value.string().or_else(|| value.digits().map(Cow::Borrowed)).map(Cow::into_owned)
+    let mut add = |before: [&str; 2], value: Value<'_>| {
+        let text = value.string().or_else(|| value.digits().map(Cow::Borrowed)).ok_or_else(wrong)?;
+        words.push(&["--", name, "=", before[0], before[1], &text])
     };
     match (form, value.kind()) {
-        (options::Value::None, Kind::Truth) => {
-            if value.truth() == Some(true) {
-                words.push(format!("--{name}"));
-            }
+        (Form::None, Kind::Truth) if value.truth() == Some(false) => Ok(()),
+        (Form::None, Kind::Truth) => words.push(&["--", name]),
+        (Form::None, _) => Err(wrong()),
+        (Form::Needed, Kind::Array) => {
+            value.elements().into_iter().flatten().try_for_each(|element| add(["", ""], element))
         }
-        (options::Value::Needed, Kind::Array) => {
-            for element in value.elements().into_iter().flatten() {
-                words.push(format!("--{name}={}", one(element).ok_or_else(wrong)?));
-            }
+        (Form::Needed, Kind::Object) if has_members => {
+            value.members().into_iter().flatten().try_for_each(|(member, value)| add([&member, "="], value))
         }
-        (options::Value::Needed, Kind::Object) if has_members => {
-            for (member, value) in value.members().into_iter().flatten() {
-                words.push(format!("--{name}={member}={}", one(value).ok_or_else(wrong)?));
-            }
-        }
-        (options::Value::Needed, Kind::String | Kind::Number) => {
-            words.push(format!("--{name}={}", one(value).ok_or_else(wrong)?));
-        }
-        _ => return Err(wrong()),
+        (Form::Needed, _) => add(["", ""], value),
     }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use sys::start::Invocation;
 
 use crate::first::decide::{Leftovers, OnStop, OnSuspend};
 use crate::help::print_error;
-use crate::message::Part::{Bytes, Text};
+use crate::message::Part::{Bytes, Text, Value};
 use crate::message::complain;
 use crate::settings::{Answered, Audience, Place, Settings, Subreaper};
 use crate::values::number;
@@ -121,7 +121,7 @@ fn option(settings: &mut Settings<'_>, word: Word<'_>, words: &mut Words<'_>) ->
 }
 
 fn refuse(settings: &Settings<'_>, before: &str, what: &[u8], after: &str) -> Answered {
-    complain(&[Bytes(settings.name.to_bytes()), Text(before), Bytes(what), Text(after)]);
+    complain(&[Bytes(settings.name.to_bytes()), Text(before), Value(what), Text(after)]);
     REFUSED
 }
 

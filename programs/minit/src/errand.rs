@@ -13,7 +13,7 @@ use sys::net::{
 use sys::process::{WaitId, WaitIdOptions, waitid};
 use sys::{Errno, Result};
 
-use crate::message::Part::{Error, Text};
+use crate::message::Part::{Error, Text, Value};
 use crate::message::complain;
 use crate::{Ground, OURS};
 
@@ -69,7 +69,7 @@ pub fn run<'b>(
         let code = match work(&Counter(theirs)) {
             Ok(()) => 0,
             Err(why) => {
-                complain(&[Text("minit: "), Text(&why), Text("\n")]);
+                complain(&[Text("minit: "), Value(why.as_bytes()), Text("\n")]);
                 OURS
             }
         };

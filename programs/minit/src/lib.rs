@@ -24,6 +24,7 @@ pub mod dumb_init;
 pub mod environment;
 #[cfg(feature = "api")]
 pub mod errand;
+pub mod failure;
 pub mod first;
 pub mod help;
 pub mod lines;
@@ -163,7 +164,7 @@ fn with_config(
 /// There is nobody to read it.
 #[cfg(not(feature = "api"))]
 fn with_config(path: &CStr, _: &Invocation, _: Inherited, _: Ground, _: Standing) -> u8 {
-    refuse(Text("--config: built without a reader of such files: "), Part::Bytes(path.to_bytes()))
+    refuse(Text("--config: built without a reader of such files: "), Part::Value(path.to_bytes()))
 }
 
 /// Makes the surroundings, and begins.

@@ -11,14 +11,21 @@ pub enum Part<'a> {
     Text(&'a str),
     /// Bytes as they are.
     Bytes(&'a [u8]),
+    /// Somebody's words: what could move a cursor or begin a line is written as `\x1b`, and of what is long the middle is
+    /// left out, so that what stands behind it is read too.
+    Value(&'a [u8]),
     /// A number in decimal.
     Number(i32),
+    /// A limit, as `--rlimit` takes it.
+    Limit(plan::Limit),
     /// What an error number means.
     Error(Errno),
 }
 
-/// Longer lines are cut off: a message is never worth a failure.
-const ROOM: usize = 512;
+/// Longer lines are cut off: a message is never worth a failure. It is also what the kernel's log takes at once.
+const ROOM: usize = 960;
+/// What is shown of a long value: its beginning, and its end.
+const SHOWN: [usize; 2] = [400, 200];
 
 struct Line {
     bytes: [u8; ROOM],
@@ -26,6 +33,14 @@ struct Line {
 }
 
 impl Line {
+    #[inline(never)]
+    fn new(parts: &[Part<'_>]) -> Self {
+        let mut line = Self { bytes: [0; ROOM], length: 0 };
+        parts.iter().for_each(|part| line.add_part(part));
+        line
+    }
+
+    #[inline(never)]
     fn add(&mut self, bytes: &[u8]) {
         for (place, byte) in self.bytes.iter_mut().skip(self.length).zip(bytes) {
             *place = *byte;
@@ -38,18 +53,63 @@ impl Line {
             Part::Text(text) => self.add(text.as_bytes()),
             Part::Bytes(bytes) => self.add(bytes),
             Part::Error(errno) => self.add(describe(errno).as_bytes()),
+            Part::Value(value) => self.add_value(value),
             Part::Number(number) => {
                 if number < 0 {
                     self.add(b"-");
                 }
-                let mut digit = 1_000_000_000;
-                while digit > 1 && number.unsigned_abs() < digit {
-                    digit /= 10;
+                self.add_digits(number.unsigned_abs().into());
+            }
+            Part::Limit(limit) => {
+                self.add(crate::values::name_of_limit(limit.resource).as_bytes());
+                for (before, bound) in [(b"=", limit.soft), (b":", limit.hard)] {
+                    self.add(before);
+                    match bound {
+                        Some(bound) => self.add_digits(bound),
+                        None => self.add(b"unlimited"),
+                    }
                 }
-                while digit > 0 {
-                    self.add(&[b'0' + (number.unsigned_abs() / digit % 10) as u8]);
-                    digit /= 10;
-                }
+            }
+        }
+    }
+
+    fn add_digits(&mut self, number: u64) {
+        let mut digit = 10_000_000_000_000_000_000;
+        while digit > 1 && number < digit {
+            digit /= 10;
+        }
+        while digit > 0 {
+            self.add(&[b'0' + (number / digit % 10) as u8]);
+            digit /= 10;
+        }
+    }
+
+    fn add_value(&mut self, value: &[u8]) {
+        let width = |byte: &u8| if byte.is_ascii_control() { 4 } else { 1 };
+        let fits = |most: usize, bytes: &mut dyn Iterator<Item = &u8>| {
+            let mut sum = 0;
+            bytes.take_while(|byte| (sum += width(byte), sum <= most).1).count()
+        };
+        let (mut head, mut tail) = (value, &value[..0]);
+        if fits(SHOWN[0] + SHOWN[1], &mut value.iter()) < value.len() {
+            let (from, to) = (fits(SHOWN[0], &mut value.iter()), fits(SHOWN[1], &mut value.iter().rev()));
+            head = value.get(..from).unwrap_or_default();
+            tail = value.get(value.len() - to..).unwrap_or_default();
+        }
+        self.add_escaped(head);
+        if head.len() < value.len() {
+            self.add("…".as_bytes());
+            self.add_escaped(tail);
+        }
+    }
+
+    fn add_escaped(&mut self, bytes: &[u8]) {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        for byte in bytes {
+            if byte.is_ascii_control() {
+                self.add(&[b'\\', b'x', DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+            } else {
+                self.add(&[*byte]);
             }
         }
     }
@@ -57,8 +117,7 @@ impl Line {
 
 /// Puts a line together and hands it on.
 pub fn with_line<T>(parts: &[Part<'_>], then: impl FnOnce(&[u8]) -> T) -> T {
-    let mut line = Line { bytes: [0; ROOM], length: 0 };
-    parts.iter().for_each(|part| line.add_part(part));
+    let line = Line::new(parts);
     then(line.bytes.get(..line.length).unwrap_or_default())
 }
 
@@ -117,5 +176,30 @@ mod tests {
         let line = line(&[Part::Text("a"), Part::Text(&long), Part::Number(5)]);
         assert_eq!(line.len(), ROOM);
         assert!(line.starts_with(b"axx") && line.ends_with(b"x"));
+    }
+
+    #[test]
+    fn of_a_long_value_the_middle_is_left_out_and_nothing_of_it_controls_a_terminal() {
+        let shown = |value: &[u8]| {
+            let line = line(&[Part::Text("x "), Part::Value(value), Part::Text(": why\n")]);
+            assert!(line.len() <= ROOM && line.ends_with(b": why\n"), "{}", line.escape_ascii());
+            std::string::String::from_utf8(line).expect("text")
+        };
+        assert_eq!(shown(b""), "x : why\n");
+        assert_eq!(shown(b"a\n\x1b[2J\x7f"), "x a\\x0a\\x1b[2J\\x7f: why\n");
+        let whole = "b".repeat(600);
+        assert_eq!(shown(whole.as_bytes()), std::format!("x {whole}: why\n"));
+        let long = std::format!("{}{}{}", "b".repeat(400), "c".repeat(9000), "d".repeat(200));
+        let kept = std::format!("x {}…{}: why\n", "b".repeat(400), "d".repeat(200));
+        assert_eq!(shown(long.as_bytes()), kept);
+        assert!(shown(&[b'\n'; 5000]).contains("\\x0a…\\x0a"));
+    }
+
+    #[test]
+    fn limits_are_written_as_they_are_read() {
+        for text in ["nofile=0:18446744073709551615", "core=7:unlimited"] {
+            let limit = crate::values::limit(text.as_bytes()).expect("a limit");
+            assert_eq!(line(&[Part::Limit(limit)]), text.as_bytes());
+        }
     }
 }

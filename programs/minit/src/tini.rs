@@ -4,7 +4,7 @@ use sys::start::Invocation;
 
 use crate::first::decide::{Leftovers, OnStop, OnSuspend};
 use crate::help::{print, print_error};
-use crate::message::Part::{Bytes, Number, Text};
+use crate::message::Part::{Bytes, Number, Text, Value};
 use crate::message::{Part, complain, say};
 use crate::settings::{Answered, Audience, Place, Settings, Subreaper};
 use crate::values::{number, signal, signed};
@@ -98,7 +98,7 @@ fn option(settings: &mut Settings<'_>, word: Word<'_>, words: &mut Words<'_>) ->
             };
             if taken.is_none() {
                 let what = if letter == b'p' { "p: " } else { "e: " };
-                fatal(&[Text("Not a valid option for -"), Text(what), Bytes(bytes), Text("")]);
+                fatal(&[Text("Not a valid option for -"), Text(what), Value(bytes), Text("")]);
                 return Err(REFUSED);
             }
         }
@@ -118,7 +118,7 @@ fn unknown(settings: &Settings<'_>, letter: u8) -> Answered {
     complain(&[
         Bytes(settings.name.to_bytes()),
         Text(": invalid option -- '"),
-        Bytes(&[letter]),
+        Value(&[letter]),
         Text("'\n"),
     ]);
     usage(settings)

@@ -8,7 +8,7 @@ use serve::{Listener, Way};
 use sys::strerror::describe;
 
 use super::{Task, warn};
-use crate::message::Part::Text;
+use crate::message::Part::{Text, Value};
 use crate::settings::{DEFAULT_SOCKET, Socket};
 
 /// All places that can be had.
@@ -39,5 +39,5 @@ pub fn listeners(task: &Task<'_>) -> Vec<Listener> {
 }
 
 fn without(why: String) {
-    warn(&[Text("no clients by this way: "), Text(&why)]);
+    warn(&[Text("no clients by this way: "), Value(why.as_bytes())]);
 }

@@ -10,7 +10,7 @@ use sys::reap::End;
 
 use crate::boot::{Standing, warn};
 use crate::lines::each_line;
-use crate::message::Part::{Bytes, Text};
+use crate::message::Part::{Text, Value};
 use crate::message::complain;
 use crate::notes::{Note, tell};
 use crate::settings::Settings;
@@ -72,7 +72,7 @@ fn take_down() {
 
 fn make_read_only(place: &CStr) {
     if let Err(errno) = mount_remount(place, MountFlags::RDONLY, c"") {
-        warn(&[Bytes(place.to_bytes()), Text("")], errno, "it stays writable to the end");
+        warn(&[Value(place.to_bytes()), Text("")], errno, "it stays writable to the end");
     }
 }
 

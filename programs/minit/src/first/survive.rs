@@ -7,7 +7,7 @@ use sys::exec::{Argument, execve};
 use sys::reap::{Found, Reaper, Target, any, kill, set_reaper};
 use sys::signals::{SignalSet, block, descriptor, next};
 
-use crate::message::Part::{Bytes, Error, Number, Text};
+use crate::message::Part::{Error, Number, Text, Value};
 use crate::message::alarm;
 
 /// The main command's pid: what the loop was about when it broke.
@@ -34,7 +34,7 @@ fn succeed() {
     if !path.is_empty() {
         let _ = block(SignalSet::EMPTY);
         let errno = execve(path, &[Argument::new(path), Argument::END], &[Argument::END]);
-        alarm(&[Text("minit: --on-crash "), Bytes(path.to_bytes()), Text(": "), Error(errno), Text("\n")]);
+        alarm(&[Text("minit: --on-crash "), Value(path.to_bytes()), Text(": "), Error(errno), Text("\n")]);
     }
 }
 

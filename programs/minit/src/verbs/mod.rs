@@ -13,7 +13,7 @@ use husk_client::Error;
 use sys::start::Invocation;
 
 use crate::help::print;
-use crate::message::Part::Text;
+use crate::message::Part::{Text, Value};
 use crate::message::complain;
 use crate::settings::{Dialect, dialect};
 use options::Options;
@@ -104,7 +104,7 @@ impl Verb {
                 let names = text.strip_prefix(self.name).is_some_and(|rest| rest.starts_with(": "));
                 let who = if names { "" } else { self.name };
                 let colon = if names { "" } else { ": " };
-                complain(&[Text("minit: "), Text(who), Text(colon), Text(&text), Text("\n")]);
+                complain(&[Text("minit: "), Text(who), Text(colon), Value(text.as_bytes()), Text("\n")]);
                 code
             }
         }

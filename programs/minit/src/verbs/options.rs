@@ -8,7 +8,7 @@ use sys::exec::Argument;
 use sys::start::Invocation;
 
 use super::{Failure, Verb};
-use crate::message::Part::{Bytes, Text};
+use crate::message::Part::{Text, Value as Shown};
 use crate::message::complain;
 use crate::values::{milliseconds, number};
 use crate::words::{Word, Words};
@@ -141,7 +141,7 @@ impl<'a> Options<'a> {
             verb,
             Text(": "),
             Text(dashes),
-            Bytes(what),
+            Shown(what),
             Text(": "),
             Text(why),
             Text("\n"),
