@@ -119,12 +119,13 @@ impl Words {
     /// Adds one, made of parts.
     #[inline(never)]
     fn push(&mut self, parts: &[&str]) -> Result<(), String> {
-        let word = parts.concat();
-        if word.contains('\0') {
-            let shown: String = word.chars().take(64).collect();
-            return Err(format!("{} has a null character in it", Quoted(&shown)));
+        for part in parts {
+            if part.as_bytes().contains(&0) {
+                let shown: String = part.chars().take(64).collect();
+                return Err(format!("{} has a null character in it", Quoted(&shown)));
+            }
+            self.bytes.extend_from_slice(part.as_bytes());
         }
-        self.bytes.extend_from_slice(word.as_bytes());
         self.bytes.push(0);
         self.count += 1;
         Ok(())
@@ -148,18 +149,23 @@ fn option(words: &mut Words, name: &str, value: Value<'_>) -> Result<(), String>
         let text = value.string().or_else(|| value.digits().map(Cow::Borrowed)).ok_or_else(wrong)?;
         words.push(&["--", name, "=", before[0], before[1], &text])
     };
-    match (form, value.kind()) {
-        (Form::None, Kind::Truth) if value.truth() == Some(false) => Ok(()),
-        (Form::None, Kind::Truth) => words.push(&["--", name]),
-        (Form::None, _) => Err(wrong()),
-        (Form::Needed, Kind::Array) => {
-            value.elements().into_iter().flatten().try_for_each(|element| add(["", ""], element))
+    match (form, value.kind(), value.elements(), value.members()) {
+        (Form::None, Kind::Truth, ..) if value.truth() == Some(false) => {}
+        (Form::None, Kind::Truth, ..) => words.push(&["--", name])?,
+        (Form::None, ..) => return Err(wrong()),
+        (Form::Needed, _, Some(elements), _) => {
+            for element in elements {
+                add(["", ""], element)?;
+            }
         }
-        (Form::Needed, Kind::Object) if has_members => {
-            value.members().into_iter().flatten().try_for_each(|(member, value)| add([&member, "="], value))
+        (Form::Needed, _, _, Some(members)) if has_members => {
+            for (member, value) in members {
+                add([&member, "="], value)?;
+            }
         }
-        (Form::Needed, _) => add(["", ""], value),
+        (Form::Needed, ..) => add(["", ""], value)?,
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -210,7 +216,7 @@ mod tests {
             (r#"{"user=root": true}"#, "\"user=root\" is no option"),
             (r#"{"config": "/other"}"#, "\"config\" is no option"),
             (r#"{"help": true}"#, "\"help\" is no option"),
-            ("{\"env\": \"A=\\u0000\"}", "\"--env=A=\\u{0}\" has a null character in it"),
+            ("{\"env\": \"A=\\u0000\"}", "\"A=\\u{0}\" has a null character in it"),
         ] {
             assert_eq!(words(text), Err(why.to_string()), "{text}");
         }

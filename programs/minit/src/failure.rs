@@ -7,7 +7,7 @@ use sys::Errno;
 
 use crate::catatonit;
 use crate::message::Part::{Error, Limit, Number, Text, Value};
-use crate::message::{Part, complain};
+use crate::message::{Part, complain, ours};
 use crate::settings::{Dialect, Settings};
 use crate::tini;
 
@@ -16,7 +16,7 @@ const NONE: Part<'_> = Text("");
 /// No process could be made; the exit code.
 pub fn no_process(settings: &Settings<'_>, errno: Errno) -> u8 {
     match settings.dialect {
-        Dialect::Minit => complain(&[Text("minit: create a process: "), Error(errno), Text("\n")]),
+        Dialect::Minit => ours(&[Text("create a process: "), Error(errno)]),
         Dialect::Tini => tini::fatal(&[Text("fork failed: "), Error(errno), Text(""), Text("")]),
         Dialect::DumbInit => complain(&[Text("[dumb-init] Unable to fork. Exiting.\n")]),
         Dialect::Catatonit => catatonit::error(Text("failed to fork child: "), Error(errno)),
@@ -31,16 +31,16 @@ pub fn failed(settings: &Settings<'_>, plan: Plan<'_>, failure: Failure) -> u8 {
         let (option, value, hint) = step.map_or(("start", NONE, ""), |step| origin(settings, step));
         let is_refused = matches!(failure.errno, Errno::PERM | Errno::ACCESS) && !hint.is_empty();
         let (open, rest, close) =
-            if is_refused { (": ", hint, "\n") } else { (" (", failure.call.name(), ")\n") };
+            if is_refused { (": ", hint, "") } else { (" (", failure.call.name(), ")") };
         let why = [Text(": "), Error(failure.errno), Text(open), Text(rest), Text(close)];
-        complain(&[Text("minit: "), Text(option), value, why[0], why[1], why[2], why[3], why[4]]);
+        ours(&[Text(option), value, why[0], why[1], why[2], why[3], why[4]]);
         return if settings.dialect == Dialect::Minit { 125 } else { 1 };
     };
     let missing = failure.call == Call::Execute && matches!(failure.errno, Errno::NOENT | Errno::NOTDIR);
     let file = Value(program.file.to_bytes());
     match settings.dialect {
         Dialect::Minit => {
-            complain(&[Text("minit: "), file, Text(": "), Text(reason(failure)), Text("\n")]);
+            ours(&[file, Text(": "), Text(reason(failure))]);
             if missing { 127 } else { 126 }
         }
         Dialect::Tini => {
@@ -76,7 +76,7 @@ fn reason(failure: Failure) -> &'static str {
 }
 
 /// The option that a step comes from, with what was asked for, and what is missing where the kernel does not permit it.
-fn origin<'a>(settings: &Settings<'a>, step: &Step<'a>) -> (&'static str, Part<'a>, &'static str) {
+fn origin<'a>(settings: &Settings<'a>, step: &'a Step<'a>) -> (&'static str, Part<'a>, &'static str) {
     let identity = &settings.identity;
     let user = || match identity.user {
         Some(user) => ("--user ", Value(user.to_bytes())),
@@ -88,7 +88,7 @@ fn origin<'a>(settings: &Settings<'a>, step: &Step<'a>) -> (&'static str, Part<'
         }
         Step::Limit(limit) => (
             "--rlimit ",
-            Limit(*limit),
+            Limit(limit),
             "to raise a hard limit needs CAP_SYS_RESOURCE (nofile is fs.nr_open at most)",
         ),
         Step::Nice(nice) => ("--nice ", Number(*nice), "to lower it needs CAP_SYS_NICE"),

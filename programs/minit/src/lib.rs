@@ -27,12 +27,14 @@ pub mod errand;
 pub mod failure;
 pub mod first;
 pub mod help;
+pub mod kept;
 pub mod lines;
 pub mod message;
 pub mod notes;
 pub mod options;
 pub mod score;
 pub mod settings;
+pub mod shown;
 pub mod steps;
 pub mod tini;
 pub mod values;
@@ -51,12 +53,13 @@ use sys::reap::End;
 use sys::start::{Alone, Inherited, Invocation};
 
 use boot::Standing;
+use boot::end::Last;
 use environment::Environment;
 #[cfg(feature = "api")]
 use first::api::Api;
 use first::decide::OnExit;
 use message::Part::Text;
-use message::{Part, complain};
+use message::{Part, ours};
 use settings::{Answered, Dialect, Settings};
 
 pub use first::survive::survive;
@@ -107,7 +110,7 @@ pub fn run(
     let code = prepare(&invocation, &mut settings, inherited, ground, standing);
     if standing == Standing::Machine {
         // It was not understood what is wanted. The kernel panics when its first process ends.
-        boot::end::end(&settings, Ending::PowerOff, End::Code(code));
+        boot::end::end(Last::of(&settings), Ending::PowerOff, End::Code(code));
     }
     code
 }
@@ -180,7 +183,7 @@ fn begin(
             ground.listening = inherited.close_all_but(number);
             if ground.listening.is_none() {
                 let number = Part::Number(number.into());
-                complain(&[Text("minit: --listen-fd "), number, Text(": it is not open\n")]);
+                ours(&[Text("--listen-fd "), number, Text(": it is not open")]);
                 return OURS;
             }
         }
@@ -195,9 +198,11 @@ fn begin(
     let code = obey(invocation, settings, &ground);
     match settings.policy.on_exit {
         OnExit::Machine(ending) if standing == Standing::Machine => {
-            boot::end::end(settings, ending, End::Code(code))
+            boot::end::end(Last::of(settings), ending, End::Code(code))
         }
-        _ if standing == Standing::Machine => boot::end::end(settings, Ending::PowerOff, End::Code(code)),
+        _ if standing == Standing::Machine => {
+            boot::end::end(Last::of(settings), Ending::PowerOff, End::Code(code))
+        }
         _ => settings.boot.reports.send(standing, code, End::Code(code)),
     }
     code
@@ -265,7 +270,7 @@ fn with_api(settings: &Settings<'_>, environment: &[Argument<'_>], _: &Ground) -
 
 /// Says what is not done and why; the exit code.
 fn refuse(what: Part<'_>, why: Part<'_>) -> u8 {
-    complain(&[Text("minit: "), what, why, Text("\n")]);
+    ours(&[what, why]);
     OURS
 }
 

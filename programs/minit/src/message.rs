@@ -17,15 +17,13 @@ pub enum Part<'a> {
     /// A number in decimal.
     Number(i32),
     /// A limit, as `--rlimit` takes it.
-    Limit(plan::Limit),
+    Limit(&'a plan::Limit),
     /// What an error number means.
     Error(Errno),
 }
 
 /// Longer lines are cut off: a message is never worth a failure. It is also what the kernel's log takes at once.
 const ROOM: usize = 960;
-/// What is shown of a long value: its beginning, and its end.
-const SHOWN: [usize; 2] = [400, 200];
 
 struct Line {
     bytes: [u8; ROOM],
@@ -53,7 +51,7 @@ impl Line {
             Part::Text(text) => self.add(text.as_bytes()),
             Part::Bytes(bytes) => self.add(bytes),
             Part::Error(errno) => self.add(describe(errno).as_bytes()),
-            Part::Value(value) => self.add_value(value),
+            Part::Value(value) => crate::shown::show(value, &mut |bytes| self.add(bytes)),
             Part::Number(number) => {
                 if number < 0 {
                     self.add(b"-");
@@ -83,36 +81,6 @@ impl Line {
             digit /= 10;
         }
     }
-
-    fn add_value(&mut self, value: &[u8]) {
-        let width = |byte: &u8| if byte.is_ascii_control() { 4 } else { 1 };
-        let fits = |most: usize, bytes: &mut dyn Iterator<Item = &u8>| {
-            let mut sum = 0;
-            bytes.take_while(|byte| (sum += width(byte), sum <= most).1).count()
-        };
-        let (mut head, mut tail) = (value, &value[..0]);
-        if fits(SHOWN[0] + SHOWN[1], &mut value.iter()) < value.len() {
-            let (from, to) = (fits(SHOWN[0], &mut value.iter()), fits(SHOWN[1], &mut value.iter().rev()));
-            head = value.get(..from).unwrap_or_default();
-            tail = value.get(value.len() - to..).unwrap_or_default();
-        }
-        self.add_escaped(head);
-        if head.len() < value.len() {
-            self.add("…".as_bytes());
-            self.add_escaped(tail);
-        }
-    }
-
-    fn add_escaped(&mut self, bytes: &[u8]) {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        for byte in bytes {
-            if byte.is_ascii_control() {
-                self.add(&[b'\\', b'x', DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
-            } else {
-                self.add(&[*byte]);
-            }
-        }
-    }
 }
 
 /// Puts a line together and hands it on.
@@ -125,6 +93,16 @@ pub fn with_line<T>(parts: &[Part<'_>], then: impl FnOnce(&[u8]) -> T) -> T {
 #[inline(never)]
 pub fn complain(parts: &[Part<'_>]) {
     with_line(parts, |line| write_all(sys::standard::error(), line));
+}
+
+/// Writes a line of ours to standard error: `minit: ` and the parts.
+#[inline(never)]
+pub fn ours(parts: &[Part<'_>]) {
+    let mut line = Line::new(&[Part::Text("minit: ")]);
+    parts.iter().for_each(|part| line.add_part(part));
+    line.length = line.length.min(ROOM - 1);
+    line.add(b"\n");
+    write_all(sys::standard::error(), line.bytes.get(..line.length).unwrap_or_default());
 }
 
 /// Writes a line to standard output.
@@ -199,7 +177,7 @@ mod tests {
     fn limits_are_written_as_they_are_read() {
         for text in ["nofile=0:18446744073709551615", "core=7:unlimited"] {
             let limit = crate::values::limit(text.as_bytes()).expect("a limit");
-            assert_eq!(line(&[Part::Limit(limit)]), text.as_bytes());
+            assert_eq!(line(&[Part::Limit(&limit)]), text.as_bytes());
         }
     }
 }

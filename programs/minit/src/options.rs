@@ -10,7 +10,7 @@ use crate::first::decide::OnExit;
 use crate::help::HELP;
 use crate::help::print;
 use crate::message::Part::{Text, Value as Shown};
-use crate::message::complain;
+use crate::message::ours;
 use crate::settings::{Answered, MOST_ALLOWED, Settings, Socket};
 use crate::values::{capabilities, id, limit, mask, milliseconds, number, signal, signed};
 use crate::words::{Word, Words};
@@ -180,10 +180,10 @@ fn find<'a>(word: Word<'a>) -> Result<(Row, Option<&'a CStr>), Answered> {
         Word::Long(name, value) => (TABLE.iter().find(|(_, long, ..)| long.as_bytes() == name), value),
     };
     row.map(|row| (*row, joined)).ok_or_else(|| {
-        const WHY: &str = ": no such option (minit --help)\n";
+        const WHY: &str = ": no such option (minit --help)";
         match word {
-            Word::Short(letter) => complain(&[Text("minit: -"), Shown(&[letter]), Text(WHY)]),
-            Word::Long(name, _) => complain(&[Text("minit: --"), Shown(name), Text(WHY)]),
+            Word::Short(letter) => ours(&[Text("-"), Shown(&[letter]), Text(WHY)]),
+            Word::Long(name, _) => ours(&[Text("--"), Shown(name), Text(WHY)]),
         }
         REFUSED
     })
@@ -192,7 +192,7 @@ fn find<'a>(word: Word<'a>) -> Result<(Row, Option<&'a CStr>), Answered> {
 fn refuse(long: &str, value: Option<&CStr>, why: &str) -> Answered {
     let between = if value.is_some() { " " } else { "" };
     let value = Shown(value.map_or(b"", CStr::to_bytes));
-    complain(&[Text("minit: --"), Text(long), Text(between), value, Text(": "), Text(why), Text("\n")]);
+    ours(&[Text("--"), Text(long), Text(between), value, Text(": "), Text(why)]);
     REFUSED
 }
 

@@ -129,8 +129,21 @@ impl Codes {
 
     /// Whether it is in the set.
     #[must_use]
-    pub fn contains(&self, code: u8) -> bool {
-        self.0.get(usize::from(code / 64)).is_some_and(|word| word >> (code % 64) & 1 == 1)
+    pub const fn contains(&self, code: u8) -> bool {
+        // Four words of 64 bits are 256 codes.
+        self.0[code as usize / 64] >> (code % 64) & 1 == 1
+    }
+
+    /// The set as words.
+    #[must_use]
+    pub const fn words(self) -> [u64; 4] {
+        self.0
+    }
+
+    /// A set from its words.
+    #[must_use]
+    pub const fn from_words(words: [u64; 4]) -> Self {
+        Self(words)
     }
 }
 

@@ -11,7 +11,7 @@ use sys::signals::SignalSet;
 
 use crate::accounts;
 use crate::message::Part::{Text, Value};
-use crate::message::complain;
+use crate::message::ours;
 use crate::settings::{Answered, Dialect, Identity, Place, Settings};
 
 /// How many supplementary groups there can be.
@@ -70,7 +70,7 @@ pub fn resolve(identity: &Identity<'_>) -> Result<Ids, Answered> {
 }
 
 fn refuse(option: &str, name: &[u8], why: &str) -> Answered {
-    complain(&[Text("minit: "), Text(option), Value(name), Text(": "), Text(why), Text("\n")]);
+    ours(&[Text(option), Value(name), Text(": "), Text(why)]);
     Answered(125)
 }
 

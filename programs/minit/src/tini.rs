@@ -4,8 +4,9 @@ use sys::start::Invocation;
 
 use crate::first::decide::{Leftovers, OnStop, OnSuspend};
 use crate::help::{print, print_error};
-use crate::message::Part::{Bytes, Number, Text, Value};
+use crate::message::Part::{Bytes, Error, Number, Text, Value};
 use crate::message::{Part, complain, say};
+use crate::notes::Note;
 use crate::settings::{Answered, Audience, Place, Settings, Subreaper};
 use crate::values::{number, signal, signed};
 use crate::words::{Word, Words};
@@ -112,6 +113,43 @@ pub fn fatal(parts: &[Part<'_>; 4]) {
     let [first, second, third, fourth] = *parts;
     let own = sys::process::getpid().as_raw_pid();
     complain(&[Text("[FATAL tini ("), Number(own), Text(")] "), first, second, third, fourth, Text("\n")]);
+}
+
+/// Tells what tini tells of, as far as it was asked to.
+pub fn tell(settings: &Settings<'_>, note: Note) {
+    let own = Number(sys::process::getpid().as_raw_pid());
+    let warn = |text: &str, number: i32| {
+        complain(&[Text("[WARN  tini ("), own, Text(")] "), Text(text), Number(number), Text("\n")]);
+    };
+    let tell = |level: &str, text: &str, number: i32| {
+        say(&[Text(level), own, Text(")] "), Text(text), Number(number), Text("\n")]);
+    };
+    match note {
+        Note::NoReaper if settings.verbosity > 0 => complain(&[
+            Text("[WARN  tini ("),
+            own,
+            Text(
+                ")] not process 1 and no subreaper: orphans go elsewhere, zombie reaping won't work \
+                 (-s or TINI_SUBREAPER makes it one)\n",
+            ),
+        ]),
+        Note::Reaped(pid) if settings.warn_of_reaped && settings.verbosity > 0 => {
+            warn("Reaped zombie process with pid=", pid);
+        }
+        Note::NotForwarded(signal, _) if settings.verbosity > 0 => {
+            warn("not permitted to pass on signal ", signal)
+        }
+        Note::NoSubreaper(errno) => {
+            complain(&[Text("[FATAL tini ("), own, Text(")] no subreaper: "), Error(errno), Text("\n")]);
+        }
+        Note::Spawned(pid) if settings.verbosity > 1 => tell("[INFO  tini (", "command runs with pid ", pid),
+        Note::Goodbye(code) if settings.verbosity > 1 => {
+            tell("[INFO  tini (", "ends with code ", i32::from(code));
+        }
+        Note::Received(signal) if settings.verbosity > 2 => tell("[DEBUG tini (", "signal ", signal),
+        Note::Ended(pid, _) if settings.verbosity > 2 => tell("[DEBUG tini (", "ended: pid ", pid),
+        _ => {}
+    }
 }
 
 fn unknown(settings: &Settings<'_>, letter: u8) -> Answered {

@@ -124,6 +124,7 @@ impl Machine for First {
                 Heard::Record(Record::Ended(end)) => self.main = Main::Ended(end),
                 Heard::Record(Record::Reaped(pid, end)) => news.push(News::Reaped { pid, end }),
                 Heard::Record(Record::Stopping) => news.push(News::Stopping),
+                Heard::Record(Record::TimeUp) => news.push(News::TimeUp),
                 Heard::Record(_) => {}
                 Heard::Nothing if is_heard => return Next::Serve,
                 // The link is ready, and nothing comes of it: it would be ready for ever.

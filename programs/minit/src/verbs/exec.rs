@@ -9,7 +9,7 @@ use super::plain::PATIENCE;
 use super::{Failure, Outcome};
 use crate::help::print;
 use crate::message::Part::Text;
-use crate::message::complain;
+use crate::message::ours;
 
 /// What follows `exec`.
 pub const USAGE: &str = "[-i] [-t] [-d] [-e NAME[=VALUE]]… [-w DIR] [-u USER[:GROUP]] [--timeout TIME] [--id ID] \
@@ -107,7 +107,7 @@ pub fn exec(options: &mut Options<'_>) -> Outcome {
 const NO_READER: u8 = 141;
 
 fn relay(client: &mut Client, running: Running, signals: Signals, input: Input, goal: Goal) -> Outcome {
-    let notice = &mut |text: &str| complain(&[Text("minit: "), Text(text), Text("\n")]);
+    let notice = &mut |text: &str| ours(&[Text(text)]);
     let end =
         Relay { client, running, signals, scope: Scope::Group, input, keys: None, goal, notice }.run()?;
     match end {

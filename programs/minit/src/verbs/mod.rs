@@ -14,7 +14,7 @@ use sys::start::Invocation;
 
 use crate::help::print;
 use crate::message::Part::{Text, Value};
-use crate::message::complain;
+use crate::message::ours;
 use crate::settings::{Dialect, dialect};
 use options::Options;
 use plain::Plain;
@@ -104,7 +104,7 @@ impl Verb {
                 let names = text.strip_prefix(self.name).is_some_and(|rest| rest.starts_with(": "));
                 let who = if names { "" } else { self.name };
                 let colon = if names { "" } else { ": " };
-                complain(&[Text("minit: "), Text(who), Text(colon), Value(text.as_bytes()), Text("\n")]);
+                ours(&[Text(who), Text(colon), Value(text.as_bytes())]);
                 code
             }
         }

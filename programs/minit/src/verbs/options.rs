@@ -9,7 +9,7 @@ use sys::start::Invocation;
 
 use super::{Failure, Verb};
 use crate::message::Part::{Text, Value as Shown};
-use crate::message::complain;
+use crate::message::{complain, ours};
 use crate::values::{milliseconds, number};
 use crate::words::{Word, Words};
 
@@ -136,16 +136,7 @@ impl<'a> Options<'a> {
     /// Says that an argument is wrong.
     pub fn refuse(&self, dashes: &str, what: &[u8], why: &str) -> Failure {
         let verb = Text(self.verb.name);
-        complain(&[
-            Text("minit: "),
-            verb,
-            Text(": "),
-            Text(dashes),
-            Shown(what),
-            Text(": "),
-            Text(why),
-            Text("\n"),
-        ]);
+        ours(&[verb, Text(": "), Text(dashes), Shown(what), Text(": "), Text(why)]);
         Failure::Answered(125)
     }
 

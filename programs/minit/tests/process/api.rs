@@ -101,6 +101,46 @@ fn a_stop_lets_clients_have_the_ends_of_their_commands() {
 }
 
 #[test]
+fn who_does_not_end_within_the_grace_is_killed_and_its_client_is_told_before_the_end() {
+    for served in [Served::first(&["sleep", "1000"]), Served::beside(&["sleep", "1000"]), Served::first(&[])]
+    {
+        let mut client = served.connect();
+        client.send(json!({"type": "exec", "id": "one", "events": true, "cmd": "sh", "timeout_ms": 0,
+            "args": ["-c", "trap '' TERM; echo ready; while :; do sleep 0.05; done"]}));
+        assert_eq!(client.next_of("stdout")["data"], "ready");
+        let begun = Instant::now();
+        served.ask(json!({"type": "shutdown", "grace_ms": 500}));
+        let mut rest = Vec::new();
+        while let Some(message) = client.next() {
+            rest.push(message);
+        }
+        let of = |kind: &str| rest.iter().find(|message| message["type"] == kind);
+        let exit = of("exit").unwrap_or_else(|| panic!("no exit: {rest:?}"));
+        assert_eq!(
+            (&exit["code"], &exit["signal"], &exit["killed_by"]),
+            (&json!(137), &json!(9), &json!("shutdown"))
+        );
+        assert!(of("eof").is_some(), "{rest:?}");
+        let outcome = served.running.end();
+        assert!(outcome.code.is_some(), "{outcome:?}");
+        let took = begun.elapsed();
+        assert!(took >= Duration::from_millis(500) && took < Duration::from_secs(5), "{took:?}");
+    }
+}
+
+#[test]
+fn a_main_command_that_ignores_the_stop_does_not_keep_the_ends_of_others_from_clients() {
+    let mut served = Served::first(&["sh", "-c", "trap '' TERM; echo ready; while :; do sleep 1; done"]);
+    assert_eq!(served.running.line(), "ready");
+    let mut client = served.connect();
+    client.send(json!({"type": "exec", "cmd": "sleep", "args": ["1000"], "timeout_ms": 0, "events": true}));
+    client.next_of("started");
+    served.ask(json!({"type": "shutdown", "grace_ms": 0}));
+    assert_eq!(client.next_of("exit")["signal"], 9);
+    assert_eq!(served.running.end().code, Some(137));
+}
+
+#[test]
 fn a_killed_api_is_there_again_and_knows_what_runs() {
     let served = Served::first(&["sleep", "1000"]);
     let first = first_of(served.running.pid());
