@@ -23,7 +23,7 @@ enum Form {
     Number,
     /// In milliseconds.
     Time,
-    /// A pid where it is a number, else an exec's id.
+    /// An exec's id; a pid where no exec has it and it is a number.
     Target,
 }
 
@@ -58,6 +58,7 @@ pub struct Plain {
 type Member = (&'static str, Form);
 
 const MANY: usize = usize::MAX;
+const PID: Member = ("pid", Form::Number);
 const ID: Member = ("id", Form::Text);
 /// A request without options and words that is answered with `ok`.
 const BARE: Plain =
@@ -71,11 +72,11 @@ pub const WAIT: Plain = Plain {
     count: [1, MANY],
     shown: Shown::Code,
 };
-pub const KILL_USAGE: &str = "[-s SIGNAL] [--scope leader|group|tree] ID|PID…";
+pub const KILL_USAGE: &str = "[-s SIGNAL] [--scope leader|group|tree] ID…|--pid PID";
 pub const KILL: Plain = Plain {
     types: ["kill", "kill_result"],
-    options: &[("signal", b's', Value::Needed), ("scope", 0, Value::Needed)],
-    members: &[("signal", Form::Text), ("scope", Form::Text)],
+    options: &[("signal", b's', Value::Needed), ("scope", 0, Value::Needed), ("pid", 0, Value::Needed)],
+    members: &[("signal", Form::Text), ("scope", Form::Text), PID],
     words: &[("id", Form::Target)],
     count: [1, MANY],
     ..BARE
@@ -144,7 +145,9 @@ impl Plain {
                 given.push((*member, options.checked(member.1, value)?));
             }
         }
-        let words = options.rest(self.count[0], self.count[1])?;
+        // Who is meant stands there already.
+        let count = if given.iter().any(|(member, _)| *member == PID) { [0, 0] } else { self.count };
+        let words = options.rest(count[0], count[1])?;
         for ((_, form), word) in self.words.iter().zip(&words) {
             if *form == Form::Number && number(word.as_bytes()).is_none() {
                 return Err(options.refuse("", word.as_bytes(), "is no number"));
@@ -158,7 +161,15 @@ impl Plain {
         loop {
             let mut members = given.clone();
             members.extend(self.words.iter().copied().zip(turn.iter().copied()));
-            let code = self.ask(client, &members)?;
+            let code = match (self.ask(client, &members), members.last_mut()) {
+                (Err(Failure::Client(error)), Some((member @ (_, Form::Target), value)))
+                    if is_no_exec(&error) && number(value.as_bytes()).is_some() =>
+                {
+                    *member = PID;
+                    self.ask(client, &members)?
+                }
+                (answer, _) => answer?,
+            };
             match turns.next() {
                 Some(next) => turn = next,
                 None => return Ok(code),
@@ -210,6 +221,11 @@ impl Plain {
     }
 }
 
+/// Whether the server knows no exec of the id that it was asked about.
+fn is_no_exec(error: &Error) -> bool {
+    matches!(error, Error::Refused { text, .. } if text.contains("no exec has the id"))
+}
+
 /// Members, whose values have been checked.
 fn write(object: &mut Object<'_>, members: &[(Member, &str)]) {
     for ((name, form), value) in members {
@@ -217,7 +233,6 @@ fn write(object: &mut Object<'_>, members: &[(Member, &str)]) {
         match (form, number(bytes)) {
             (Form::Time, _) => object.count(name, milliseconds(bytes).unwrap_or_default()),
             (Form::Number, count) => object.count(name, count.unwrap_or_default()),
-            (Form::Target, Some(pid)) => object.count("pid", pid),
             (Form::Text | Form::Target, _) => object.text(name, value),
         };
     }
