@@ -97,7 +97,7 @@ pub fn run(
     if let Some(verb) = verbs::asked(&invocation) {
         sys::start::fill_standard_descriptors();
         ground.heap.open(ground.alone);
-        return verb.run(&invocation);
+        verb.run(&invocation);
     }
     let mut settings = Settings::new(name(&invocation));
     if settings.dialect != Dialect::Minit {

@@ -7,8 +7,7 @@ use sys::machine::Ending;
 
 use crate::boot::{mounts, network};
 use crate::first::decide::OnExit;
-use crate::help::HELP;
-use crate::help::print;
+use crate::help::{HELP, explain, print};
 use crate::message::Part::{Text, Value as Shown};
 use crate::message::ours;
 use crate::settings::{Answered, MOST_ALLOWED, Settings, Socket};
@@ -155,7 +154,9 @@ pub fn parse<'a>(arguments: &'a [Argument<'a>], settings: &mut Settings<'a>) -> 
         };
         take(settings, option, value).map_err(|why| match option {
             Name::Help => {
-                print(HELP);
+                explain(HELP);
+                #[cfg(feature = "api")]
+                crate::verbs::list();
                 Answered(0)
             }
             Name::Version => {
