@@ -253,7 +253,10 @@ fn take<'a>(settings: &mut Settings<'a>, option: Name, value: &'a CStr) -> Resul
             settings.remapped.add(code.ok_or("an exit code is 0 to 255")?);
         }
         Name::SameSignal => settings.same_signal = true,
-        Name::ParentDeath => settings.parent_death = Some(signal(bytes).ok_or("no such signal")?),
+        Name::ParentDeath => {
+            let signal = signal(bytes).filter(|number| *number < 32);
+            settings.parent_death = Some(signal.ok_or("it is a signal from 1 to 31")?);
+        }
         Name::User => {
             let mut parts = bytes.splitn(2, |byte| *byte == b':');
             parts.try_for_each(named)?;

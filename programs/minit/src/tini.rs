@@ -2,6 +2,7 @@
 
 use sys::start::Invocation;
 
+use crate::dumb_init::{INVALID, NO_ARGUMENT, refuse};
 use crate::first::decide::{Leftovers, OnStop, OnSuspend};
 use crate::help::{print, print_error};
 use crate::message::Part::{Bytes, Error, Number, Text, Value};
@@ -15,8 +16,7 @@ use crate::words::{Word, Words};
 const VERSION: &str = "tini version 0.19.0 - minit\n";
 const REFUSED: Answered = Answered(1);
 
-const HELP: &str = "\
-  --version   print the version (as the only argument)
+const HELP: &str = "\x20 --version   print the version (as the only argument)
   -h          print this
   -s          adopt orphans although not the first process
   -p SIGNAL   get SIGNAL when the parent ends
@@ -70,7 +70,8 @@ pub fn parse<'a>(invocation: &Invocation, settings: &mut Settings<'a>) -> Result
 
 fn option(settings: &mut Settings<'_>, word: Word<'_>, words: &mut Words<'_>) -> Result<(), Answered> {
     let Word::Short(letter) = word else {
-        return Err(unknown(settings, b'-'));
+        refuse(settings, INVALID, b"-", "'\n");
+        return Err(usage(settings));
     };
     match letter {
         b'h' => {
@@ -88,11 +89,12 @@ fn option(settings: &mut Settings<'_>, word: Word<'_>, words: &mut Words<'_>) ->
         b'g' => settings.audience = Audience::Group,
         b'p' | b'e' => {
             let Some(value) = words.value() else {
+                refuse(settings, NO_ARGUMENT, &[letter], "'\n");
                 return Err(usage(settings));
             };
             let bytes = value.to_bytes();
             let taken = match letter {
-                b'p' => signal(bytes).map(|number| settings.parent_death = Some(number)),
+                b'p' => signal_of_tini(bytes).map(|number| settings.parent_death = Some(number)),
                 _ => number(bytes)
                     .and_then(|code| u8::try_from(code).ok())
                     .map(|code| settings.remapped.add(code)),
@@ -103,7 +105,10 @@ fn option(settings: &mut Settings<'_>, word: Word<'_>, words: &mut Words<'_>) ->
                 return Err(REFUSED);
             }
         }
-        other => return Err(unknown(settings, other)),
+        other => {
+            refuse(settings, INVALID, &[other], "'\n");
+            return Err(usage(settings));
+        }
     }
     Ok(())
 }
@@ -152,14 +157,10 @@ pub fn tell(settings: &Settings<'_>, note: Note) {
     }
 }
 
-fn unknown(settings: &Settings<'_>, letter: u8) -> Answered {
-    complain(&[
-        Bytes(settings.name.to_bytes()),
-        Text(": invalid option -- '"),
-        Value(&[letter]),
-        Text("'\n"),
-    ]);
-    usage(settings)
+/// Its names for signals are written in one way, and there are none for SIGSTKFLT, SIGIO, SIGPWR and those above 31.
+fn signal_of_tini(name: &[u8]) -> Option<i32> {
+    let is_one = name.starts_with(b"SIG") && !name.iter().any(u8::is_ascii_lowercase);
+    signal(name).filter(|number| is_one && *number < 32 && ![16, 29, 30].contains(number))
 }
 
 fn usage(settings: &Settings<'_>) -> Answered {
@@ -169,6 +170,10 @@ fn usage(settings: &Settings<'_>) -> Answered {
 }
 
 fn heading<'a>(settings: &Settings<'a>) -> [Part<'a>; 3] {
-    let name = Bytes(settings.name.to_bytes());
-    [Text("Usage: "), name, Text(" [OPTIONS] PROGRAM -- [ARGS] | --version\n\n")]
+    let name = settings.name.to_bytes().rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    [
+        Text("tini (tini version 0.19.0)\nUsage: "),
+        Bytes(name),
+        Text(" [OPTIONS] PROGRAM -- [ARGS] | --version\n\n"),
+    ]
 }
