@@ -138,6 +138,7 @@ fn main() -> Result<(), String> {
         allowed_users: allowed.map_err(|error| format!("a user id: {error}"))?,
         allowed_variables: std::env::var("SERVE_ALLOW_ENV").into_iter().collect(),
         groups: groups()?,
+        no_groups: String::new(),
         orphans: if is_joined { Orphans::Main } else { Orphans::Ours },
         journal: file("SERVE_JOURNAL")?.map(Into::into),
         nofile: nofile(),

@@ -195,7 +195,7 @@ pub enum Socket<'a> {
 }
 
 /// Where clients find the api unless something else is said.
-pub const DEFAULT_SOCKET: &str = "/run/minit.sock";
+pub const DEFAULT_SOCKET: &CStr = c"/run/minit.sock";
 
 /// How the api is reached, and by whom.
 #[derive(Clone, Copy, Debug)]
@@ -271,6 +271,8 @@ pub struct Settings<'a> {
     pub identity: Identity<'a>,
     /// Its environment.
     pub changes: Changes<'a>,
+    /// What minit is to those around it.
+    pub standing: Standing,
     /// What is done before it is started.
     pub boot: crate::boot::Wanted<'a>,
     /// A file of further words.
@@ -314,6 +316,7 @@ impl<'a> Settings<'a> {
             warn_of_reaped: false,
             identity: Identity::default(),
             changes: Changes { clear: false, set: [None; MOST_CHANGES] },
+            standing: Standing::Beside,
             boot: crate::boot::Wanted::default(),
             config: None,
             crash: None,
@@ -324,6 +327,7 @@ impl<'a> Settings<'a> {
 
     /// What follows from everything that was said.
     pub fn complete(&mut self, standing: Standing) {
+        self.standing = standing;
         let default = match standing {
             Standing::Machine if !self.command.is_empty() => OnExit::Machine(Ending::PowerOff),
             // To stay is for the sake of clients.

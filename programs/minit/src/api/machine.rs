@@ -14,6 +14,7 @@ use wire::json::Object;
 use wire::{Mode, Resume, Shutdown, SignalNumber};
 
 use crate::begin::Rank;
+use crate::boot::Standing;
 use crate::first::decide::OnExit;
 use crate::first::link::{Heard, Link, Order, Orphans, Record};
 use crate::first::supervise::BLIND_PAUSE;
@@ -24,6 +25,7 @@ pub struct First {
     link: Link,
     started: u64,
     rank: Rank,
+    standing: Standing,
     /// The main command's cgroup, where it has one.
     group: Option<String>,
     main: Main,
@@ -41,8 +43,8 @@ enum Main {
 }
 
 impl First {
-    pub fn new(link: Link, started: u64, rank: Rank, group: Option<&str>) -> Self {
-        Self { link, started, rank, group: group.map(ToOwned::to_owned), main: Main::None }
+    pub fn new(link: Link, started: u64, rank: Rank, standing: Standing, group: Option<&str>) -> Self {
+        Self { link, started, rank, standing, group: group.map(ToOwned::to_owned), main: Main::None }
     }
 
     pub fn say(&self, record: Record) {
@@ -81,6 +83,10 @@ impl Machine for First {
     }
 
     fn resume(&mut self, news: &Resume) -> Done {
+        // The clock is that of all containers of a machine, and a right to set it no reason to.
+        if self.standing != Standing::Machine {
+            return Err("resume: minit is not the first process of a machine here".to_owned());
+        }
         super::resume::apply(news)
     }
 

@@ -7,6 +7,7 @@ mod places;
 mod resume;
 
 use alloc::borrow::ToOwned;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
@@ -56,7 +57,7 @@ pub fn serve(task: Task<'_>) -> u8 {
     if let Some(score) = task.score {
         crate::score::give_back(score);
     }
-    let listeners = places::listeners(&task);
+    let (listeners, made) = places::listeners(&task);
     if listeners.is_empty() && task.settings.service.dial.is_none() {
         return HOPELESS;
     }
@@ -64,12 +65,16 @@ pub fn serve(task: Task<'_>) -> u8 {
         Ok(server) => server,
         Err(errno) => return warn(&[Text("the api cannot serve: "), Error(errno)]),
     };
-    let mut machine = First::new(task.link, task.started, task.rank, task.group);
+    let standing = task.settings.standing;
+    let mut machine = First::new(task.link, task.started, task.rank, standing, task.group);
     machine.say(Record::Ready);
     let code = match server.run(&mut machine) {
         Ok(()) => DONE,
         Err(errno) => warn(&[Text("the api cannot wait: "), Error(errno)]),
     };
+    if let Some(made) = made {
+        made.remove();
+    }
     // Here rather than by returning: the code that takes a server apart piece by piece is 1 % of the program.
     sys::clone::leave(code)
 }
@@ -82,6 +87,13 @@ fn service(task: &Task<'_>) -> Service {
         let _ = words.push(&[entry.to_bytes()]);
     }
     let names = settings.service.variables.iter().flatten();
+    // What cannot be had is missed only by requests that ask for it, which say why.
+    let (groups, no_groups) = match task.rank {
+        Rank::First => {
+            groups::commands(task.rank).map_or_else(|why| (None, why), |made| (Some(made), String::new()))
+        }
+        Rank::Other => (None, "minit is not the first process here".to_owned()),
+    };
     Service {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         environment: words,
@@ -89,11 +101,8 @@ fn service(task: &Task<'_>) -> Service {
         allowed_users: settings.service.users.iter().flatten().copied().collect(),
         allowed_variables: names.map(|name| name.to_string_lossy().into_owned()).collect(),
         dial: settings.service.dial,
-        groups: match task.rank {
-            // What cannot be had is missed only by requests that ask for it, which say so.
-            Rank::First => groups::commands(task.rank).ok(),
-            Rank::Other => None,
-        },
+        groups,
+        no_groups,
         orphans: Orphans::Ours,
         journal: task.journal.and_then(|journal| fcntl_dupfd_cloexec(journal, 3).ok()),
         nofile: Some(raise_limit_on_descriptors()),

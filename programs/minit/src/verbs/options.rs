@@ -10,11 +10,9 @@ use sys::start::Invocation;
 use super::{Failure, Verb};
 use crate::message::Part::{Text, Value as Shown};
 use crate::message::ours;
+use crate::settings::DEFAULT_SOCKET;
 use crate::values::{milliseconds, number};
 use crate::words::{Word, Words};
-
-/// Where a minit listens unless it is told otherwise.
-const SOCKET: &CStr = c"/run/minit.sock";
 
 /// An option: its long name, its letter or 0, and whether a value follows.
 pub type Row = (&'static str, u8, Value);
@@ -54,7 +52,7 @@ impl<'a> Options<'a> {
         Self {
             verb,
             words,
-            address: Address::Unix(SOCKET.to_bytes()),
+            address: Address::Unix(DEFAULT_SOCKET.to_bytes()),
             ended: false,
             client: None,
             invocation,

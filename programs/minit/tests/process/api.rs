@@ -261,6 +261,41 @@ fn users_that_are_allowed_are_let_in_and_no_others() {
 }
 
 #[test]
+fn the_socket_file_goes_with_the_server_unless_it_is_anothers_by_then() {
+    for served in [Served::first(&["sleep", "1000"]), Served::beside(&["sleep", "1000"])] {
+        let path = served.place.socket();
+        let Served { running, place } = served;
+        assert_eq!(running.end_by("TERM").code, Some(143));
+        assert!(!std::fs::exists(&path).expect("its directory is there"));
+        drop(place);
+    }
+    let Served { running, place } = Served::beside(&["sleep", "1000"]);
+    std::fs::remove_file(place.socket()).expect("it is there");
+    let _other = std::os::unix::net::UnixListener::bind(place.socket()).expect("it is free");
+    assert_eq!(running.end_by("TERM").code, Some(143));
+    assert!(std::fs::exists(place.socket()).expect("its directory is there"));
+}
+
+#[test]
+fn what_is_a_machines_is_refused_elsewhere_and_what_is_lacking_is_named() {
+    // In UTS namespaces of their own: were it not refused, the machine of these tests would not be renamed.
+    let place = Place::new();
+    let mut command = Command::new("unshare");
+    command.args(["--uts", "--pid", "--fork", "--kill-child", "--mount-proc", program(), "--socket"]);
+    let running = crate::bed::Running::start(command.args([&place.socket(), "sleep", "1000"]));
+    let mut client = Connection::to(&place.socket());
+    client.send(json!({"type": "resume", "hostname": "other"}));
+    let refused = client.next_of("error");
+    assert_eq!(refused["data"], "resume: minit is not the first process of a machine here");
+    assert_eq!(running.end_by("TERM").code, Some(143));
+    let served = Served::beside(&["sleep", "1000"]);
+    let error =
+        served.ask(json!({"type": "exec", "cmd": "true", "events": true, "limits": {"memory": "64m"}}));
+    let text = error["data"].as_str().unwrap_or_default();
+    assert!(text.ends_with("to make one in: minit is not the first process here"), "{error}");
+}
+
+#[test]
 fn idle_neither_role_wakes_up_and_both_take_little_memory() {
     let served = Served::first(&["sleep", "1000"]);
     assert_eq!(served.ask(json!({"type": "ping"}))["type"], "pong");
