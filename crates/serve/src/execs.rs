@@ -217,7 +217,7 @@ impl Server {
                 "exec: the field \"limits\" is not supported: this server has no cgroup to make one in";
             let why = &self.settings.no_groups;
             let colon = if why.is_empty() { "" } else { ": " };
-            return Err(NotStarted::ours([text, colon, why].concat()));
+            return Err(NotStarted::ours(format!("{text}{colon}{why}")));
         }
         Ok(())
     }

@@ -15,17 +15,17 @@ The command
   --on-exit WHAT\tafter CMD: stay (default), exit (default without an api), respawn,
 \tpoweroff (default on a machine), reboot
   --grace TIME\tfrom SIGTERM to SIGKILL, at the end or at a stop (10s)
-  -g, --all\taccepted: signals go to the whole group anyway
-  -r, --rewrite A:B\tpass signal A on as B; B 0 drops it
-  -e, --remap CODE\tend with 0 where CMD ends with CODE
+  -g, --all\tsignals go to the whole group anyway
+  -r, --rewrite A:B\tpass signal A on as B, or 0: not
+  -e, --remap CODE\tend with 0 instead
   --same-signal\tdie of the signal that CMD died of
-  --pdeath SIGNAL\tget SIGNAL when the parent of minit ends
-  --user U, --group G\tby name or number, also U:G; the group is the user's by default
+  --pdeath SIGNAL\tget it when the parent ends
+  --user U, --group G\tnames or numbers, also U:G; the user's group by default
   --groups G,…\tsupplementary groups; with --user, none by default
-  --ambient CAPS\tambient capabilities (names with commas)
+  --ambient CAPS\tambient capabilities
   --bounding CAPS\tall that the bounding set keeps
   --no-new-privs\tno program run from CMD gains privileges
-  --rlimit NAME=S:H\tsoft and hard limit; unlimited is a value
+  --rlimit NAME=S:H\tas nofile=1024:unlimited
   --memory, --cpus, --pids LIMIT
 \ta cgroup of its own: 512m, 0.5, 100
   --umask MASK\toctal
@@ -33,21 +33,21 @@ The command
   --oom-score-adj N\t-1000 to 1000
   --env NAME=VALUE\tsets a variable; --clear-env starts without any
   --chdir DIR\tworking directory
-  --config FILE\tthe same words as a JSON object; those here count
-  --on-crash PROGRAM\texecuted in place of a minit with a defect
+  --config FILE\tthe same words as JSON
+  --on-crash PROGRAM\tin place of a minit with a defect
 
 Clients
-  --socket PATH\ta unix socket (/run/minit.sock); none is no socket
+  --socket PATH\t/run/minit.sock by default; none is none
   --vsock PORT\ta port for the host of this machine
-  --dial vsock:CID:PORT\tconnects to a host that listens, again and again
+  --dial vsock:CID:PORT\tconnects to a host that listens
   --listen-fd N\ta listening socket that was inherited
-  --allow-uid N\tthis user may connect too, besides root and minit's own
+  --allow-uid N\tlets this user in too
   --allow-env NAME\trequests may set this variable
   --no-api\tserves nobody
 
 The machine
-  --mount LIST\tauto (default on a machine), none, or of devtmpfs, proc, sysfs, devpts,
-\tshm, run, tmp, cgroup2 those that are wanted
+  --mount LIST\tauto (default on a machine), none, or some of devtmpfs, proc, sysfs,
+\tdevpts, shm, run, tmp, cgroup2
   --hostname NAME\t--modules LIST
   --net WHAT\tlo (default on a machine), none, or ADDR/PREFIX,GATEWAY
   --report WHERE\tthe exit code to console, or to the host at vsock:PORT

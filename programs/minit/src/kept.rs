@@ -8,7 +8,7 @@ use sys::machine::Ending;
 use crate::boot::end::Last;
 use crate::boot::report::Reports;
 use crate::first::decide::{Leftovers, OnExit, OnStop, OnSuspend, Policy};
-use crate::settings::{Codes, Settings};
+use crate::settings::{Codes, Dialect, Settings};
 
 static WORDS: [AtomicU64; 7] = [const { AtomicU64::new(0) }; 7];
 
@@ -31,12 +31,6 @@ pub struct Kept {
     pub successor: [u8; 256],
 }
 
-/// The command is not started again after a defect: how is not known any more.
-const ON_EXIT: [OnExit; 4] =
-    [OnExit::Exit, OnExit::Stay, OnExit::Machine(Ending::PowerOff), OnExit::Machine(Ending::Reboot)];
-const ON_STOP: [OnStop; 3] = [OnStop::Shutdown, OnStop::Forward, OnStop::Leave];
-const LEFTOVERS: [Leftovers; 3] = [Leftovers::Clear, Leftovers::TermGroup, Leftovers::Leave];
-
 /// Notes the main command.
 pub fn remember(main: i32) {
     MAIN.store(main, Ordering::Relaxed);
@@ -44,9 +38,17 @@ pub fn remember(main: i32) {
 
 /// Keeps what was asked for (what is to be executed only where its path is not too long).
 pub fn keep(settings: &Settings<'_>) {
-    let Policy { on_exit, on_stop, leftovers, grace, .. } = settings.policy;
-    let policy =
-        place(&ON_EXIT, on_exit) | place(&ON_STOP, on_stop) << 8 | place(&LEFTOVERS, leftovers) << 16;
+    let Policy { on_exit, grace, .. } = settings.policy;
+    // The command is not started again after a defect: how is not known any more.
+    let on_exit = match on_exit {
+        OnExit::Exit | OnExit::Respawn => 0,
+        OnExit::Stay => 1,
+        OnExit::Machine(Ending::PowerOff) => 2,
+        OnExit::Machine(Ending::Reboot) => 3,
+    };
+    // Who is another program ends with its command.
+    let is_ours = settings.dialect == Dialect::Minit || settings.command.is_empty();
+    let policy = on_exit | u64::from(is_ours) << 8;
     let [a, b, c, d] = settings.remapped.words();
     let words = [policy, grace, settings.boot.reports.pack(), a, b, c, d];
     WORDS.iter().zip(words).for_each(|(place, word)| place.store(word, Ordering::Relaxed));
@@ -62,25 +64,23 @@ pub fn kept() -> Kept {
     let mut words = [0; 7];
     words.iter_mut().zip(&WORDS).for_each(|(word, place)| *word = place.load(Ordering::Relaxed));
     let [policy, grace, reports, a, b, c, d] = words;
+    let is_ours = policy >> 8 == 1;
     let policy = Policy {
-        on_exit: at(&ON_EXIT, policy, OnExit::Exit),
-        on_stop: at(&ON_STOP, policy >> 8, OnStop::Shutdown),
+        on_exit: match policy & 0xff {
+            1 => OnExit::Stay,
+            2 => OnExit::Machine(Ending::PowerOff),
+            3 => OnExit::Machine(Ending::Reboot),
+            _ => OnExit::Exit,
+        },
+        on_stop: if is_ours { OnStop::Shutdown } else { OnStop::Forward },
         on_suspend: OnSuspend::Forward,
-        leftovers: at(&LEFTOVERS, policy >> 16, Leftovers::Clear),
+        leftovers: if is_ours { Leftovers::Clear } else { Leftovers::Leave },
         grace,
     };
     let last = Last { reports: Reports::unpack(reports), remapped: Codes::from_words([a, b, c, d]) };
     let mut successor = [0; 256];
     successor.iter_mut().zip(&SUCCESSOR).for_each(|(byte, place)| *byte = place.load(Ordering::Relaxed));
     Kept { main: MAIN.load(Ordering::Relaxed), policy, last, successor }
-}
-
-fn place<T: PartialEq>(values: &[T], value: T) -> u64 {
-    values.iter().position(|known| *known == value).unwrap_or(0) as u64
-}
-
-fn at<T: Copy>(values: &[T], index: u64, otherwise: T) -> T {
-    values.get(usize::from(index as u8)).copied().unwrap_or(otherwise)
 }
 
 #[cfg(test)]
@@ -90,16 +90,15 @@ mod tests {
     #[test]
     fn what_was_kept_is_what_was_asked_for() {
         let mut settings = Settings::new(c"minit");
-        for on_exit in ON_EXIT {
-            for (on_stop, leftovers) in ON_STOP.into_iter().zip(LEFTOVERS) {
-                let on_suspend = OnSuspend::Forward;
-                settings.policy = Policy { on_exit, on_stop, on_suspend, leftovers, grace: 123 };
-                settings.remapped.add(200);
-                settings.boot.reports = settings.boot.reports.and(b"vsock:7").expect("a place");
-                keep(&settings);
-                let kept = kept();
-                assert_eq!((kept.policy, kept.last), (settings.policy, Last::of(&settings)));
-            }
+        let (poweroff, reboot) = (OnExit::Machine(Ending::PowerOff), OnExit::Machine(Ending::Reboot));
+        settings.remapped.add(200);
+        settings.boot.reports = settings.boot.reports.and(b"vsock:7").expect("a place");
+        for on_exit in [OnExit::Exit, OnExit::Stay, poweroff, reboot] {
+            settings.policy =
+                Policy { on_exit, on_suspend: OnSuspend::Forward, grace: 123, ..settings.policy };
+            keep(&settings);
+            let kept = kept();
+            assert_eq!((kept.policy, kept.last), (settings.policy, Last::of(&settings)));
         }
         settings.policy.on_exit = OnExit::Respawn;
         keep(&settings);

@@ -16,20 +16,21 @@ use crate::words::{Word, Words};
 const VERSION: &str = "tini version 0.19.0 - minit\n";
 const REFUSED: Answered = Answered(1);
 
-const HELP: &str = "\x20 --version   print the version (as the only argument)
-  -h          print this
-  -s          adopt orphans although not the first process
-  -p SIGNAL   get SIGNAL when the parent ends
-  -v          tell more (up to three times)
-  -w          tell of every orphan that is reaped
-  -g          pass signals on to the command's process group, not to it alone
-  -e CODE     end with 0 where the command ends with CODE (0 to 255; repeatable)
-  -l          print the licence
+const HELP: &str = "\
+--version  the version
+-h  this
+-s  adopt orphans although not the first process
+-p SIGNAL  get it when the parent ends
+-v  tell more (up to three times)
+-w  tell of every orphan that is reaped
+-g  signal the command's group, not it alone
+-e CODE  end with 0 instead
+-l  the licence
 
 Environment:
-  TINI_SUBREAPER            as -s, if set
-  TINI_KILL_PROCESS_GROUP   as -g, if set
-  TINI_VERBOSITY            how much is told, 0 to 4 (default 1)
+TINI_SUBREAPER  as -s
+TINI_KILL_PROCESS_GROUP  as -g
+TINI_VERBOSITY  0 to 4 (1)
 ";
 
 /// Reads arguments and environment into `settings`.

@@ -8,7 +8,6 @@ mod resume;
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
-use alloc::vec::Vec;
 use core::ffi::CStr;
 
 use serve::{Orphans, Server, Settings as Service};
@@ -21,8 +20,8 @@ use wire::Words;
 use crate::begin::Rank;
 use crate::first::api::{DONE, HOPELESS};
 use crate::first::link::{Link, Record};
-use crate::message::Part::{Bytes, Error, Text};
-use crate::message::{Part, complain};
+use crate::message::Part::{Error, Text};
+use crate::message::{Part, ours};
 use crate::settings::Settings;
 use machine::First;
 
@@ -63,14 +62,14 @@ pub fn serve(task: Task<'_>) -> u8 {
     }
     let mut server = match Server::new(service(&task), listeners) {
         Ok(server) => server,
-        Err(errno) => return warn(&[Text("the api cannot serve: "), Error(errno)]),
+        Err(errno) => return warn("the api cannot serve: ", Error(errno)),
     };
     let standing = task.settings.standing;
     let mut machine = First::new(task.link, task.started, task.rank, standing, task.group);
     machine.say(Record::Ready);
     let code = match server.run(&mut machine) {
         Ok(()) => DONE,
-        Err(errno) => warn(&[Text("the api cannot wait: "), Error(errno)]),
+        Err(errno) => warn("the api cannot wait: ", Error(errno)),
     };
     if let Some(made) = made {
         made.remove();
@@ -120,11 +119,8 @@ fn raise_limit_on_descriptors() -> Rlimit {
 }
 
 /// Says on standard error what goes wrong; another try may do better.
-fn warn(parts: &[Part<'_>]) -> u8 {
+fn warn(what: &str, why: Part<'_>) -> u8 {
     const AGAIN: u8 = 1;
-    let mut line: Vec<Part<'_>> = Vec::from([Text("minit: warning: ")]);
-    line.extend_from_slice(parts);
-    line.push(Bytes(b"\n"));
-    complain(&line);
+    ours(&[Text("warning: "), Text(what), why]);
     AGAIN
 }

@@ -10,7 +10,7 @@ use sys::fs::{AtFlags, CWD, statat, unlinkat};
 use sys::strerror::describe;
 
 use super::{Task, warn};
-use crate::message::Part::{Text, Value};
+use crate::message::Part::Value;
 use crate::settings::{DEFAULT_SOCKET, Socket};
 
 /// All places that can be had, and the socket file that was made for one.
@@ -65,5 +65,5 @@ impl<'a> Made<'a> {
 }
 
 fn without(why: String) {
-    warn(&[Text("no clients by this way: "), Value(why.as_bytes())]);
+    warn("no clients by this way: ", Value(why.as_bytes()));
 }

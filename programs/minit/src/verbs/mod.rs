@@ -115,9 +115,8 @@ fn help(options: &mut Options<'_>) -> Outcome {
 pub fn list() {
     print("\nVerbs (minit VERB --help)\n");
     for verb in &VERBS {
-        let what = verb.text.as_bytes().split(|byte| *byte == b'\n').nth(1).unwrap_or_default();
-        let blanks = "           ".get(verb.name.len()..).unwrap_or_default();
-        say(&[Text("  "), Text(verb.name), Text(blanks), Value(what), Text("\n")]);
+        print(verb.text.split('\n').nth(1).unwrap_or_default());
+        print("\n");
     }
 }
 

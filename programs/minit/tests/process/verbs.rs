@@ -205,7 +205,7 @@ fn a_command_of_a_verbs_name_is_run_behind_two_dashes() {
     let help = run(&mut called("minit", &["--help"])).out;
     assert_eq!(run(&mut called("minit", &["help"])).out, help);
     assert!(
-        help.contains("\n  kill       signals a command") && help.contains("\n  --grace TIME          from"),
+        help.contains("\nkill       signals a command") && help.contains("\n  --grace TIME          from"),
         "{help}"
     );
     assert!(!help.contains('\t') && help.lines().all(|line| line.chars().count() <= 100), "{help}");
