@@ -69,7 +69,7 @@ pub fn print_error(text: &str) {
 }
 
 /// Where the second column of a text begins.
-const COLUMN: usize = 24;
+const COLUMN: usize = 26;
 
 /// Writes a text in two columns, with a tab before the second one, to standard output.
 pub fn explain(text: &str) {

@@ -8,6 +8,7 @@ mod resume;
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::ffi::CStr;
 
 use serve::{Orphans, Server, Settings as Service};
@@ -85,20 +86,26 @@ fn service(task: &Task<'_>) -> Service {
         // It comes from a C string: there is no NUL in it.
         let _ = words.push(&[entry.to_bytes()]);
     }
-    let names = settings.service.variables.iter().flatten();
+    let (mut allowed_users, mut allowed_variables) = (Vec::new(), Vec::new());
+    for (user, name) in settings.service.users.iter().zip(settings.service.variables) {
+        allowed_users.extend(*user);
+        allowed_variables.extend(name.map(|name| name.to_string_lossy().into_owned()));
+    }
     // What cannot be had is missed only by requests that ask for it, which say why.
-    let (groups, no_groups) = match task.rank {
-        Rank::First => {
-            groups::commands(task.rank).map_or_else(|why| (None, why), |made| (Some(made), String::new()))
+    let mut no_groups = String::new();
+    let groups = match task.rank {
+        Rank::First => groups::commands(task.rank).map_err(|why| no_groups = why).ok(),
+        Rank::Other => {
+            no_groups.push_str("minit is not the first process here");
+            None
         }
-        Rank::Other => (None, "minit is not the first process here".to_owned()),
     };
     Service {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         environment: words,
         speaks_for: sys::process::getppid().map(|pid| (pid, task.started)),
-        allowed_users: settings.service.users.iter().flatten().copied().collect(),
-        allowed_variables: names.map(|name| name.to_string_lossy().into_owned()).collect(),
+        allowed_users,
+        allowed_variables,
         dial: settings.service.dial,
         groups,
         no_groups,

@@ -18,29 +18,37 @@ pub fn listeners<'a>(task: &Task<'a>) -> (Vec<Listener>, Option<Made<'a>>) {
     let service = &task.settings.service;
     // Whoever comes in is asked for their user all the same.
     let way = if service.users.iter().any(Option::is_some) { Way::Open } else { Way::Closed };
-    let mut made = None;
-    let unix = match service.socket {
+    let mut listeners = Vec::new();
+    let mut add = |listener: Result<Listener, String>| match listener {
+        Ok(listener) => listeners.push(listener),
+        Err(why) => {
+            warn("no clients by this way: ", Value(why.as_bytes()));
+        }
+    };
+    let path = match service.socket {
         Socket::None => None,
         Socket::Default => Some(DEFAULT_SOCKET),
         Socket::At(path) => Some(path),
     };
-    let unix = unix.map(|path| {
-        let text = path.to_str();
-        let text =
-            text.map_err(|_| format!("listen on {}: the path is not UTF-8", path.to_string_lossy()))?;
-        let listener = Listener::unix(text, way)?;
-        made = Made::at(path);
-        Ok(listener)
-    });
-    let vsock = service.vsock.map(Listener::vsock);
-    let inherited = task.listening.map(|socket| {
+    let mut made = None;
+    if let Some(path) = path {
+        let listener = match path.to_str() {
+            Ok(text) => Listener::unix(text, way),
+            Err(_) => Err(format!("listen on {}: the path is not UTF-8", path.to_string_lossy())),
+        };
+        made = listener.is_ok().then(|| Made::at(path)).flatten();
+        add(listener);
+    }
+    if let Some(port) = service.vsock {
+        add(Listener::vsock(port));
+    }
+    if let Some(socket) = task.listening {
         // Whoever made it may have been content to wait in accept(2).
         let copy =
             sys::io::ioctl_fionbio(socket, true).and_then(|()| sys::io::fcntl_dupfd_cloexec(socket, 3));
-        copy.map(Listener::inherited).map_err(|errno| format!("--listen-fd: {}", describe(errno)))
-    });
-    let all = [unix, vsock, inherited].into_iter().flatten();
-    (all.filter_map(|listener| listener.map_err(without).ok()).collect(), made)
+        add(copy.map(Listener::inherited).map_err(|errno| format!("--listen-fd: {}", describe(errno))));
+    }
+    (listeners, made)
 }
 
 /// A socket file, and what tells it from another that was put in its place.
@@ -62,8 +70,4 @@ impl<'a> Made<'a> {
             let _ = unlinkat(CWD, self.path, AtFlags::empty());
         }
     }
-}
-
-fn without(why: String) {
-    warn("no clients by this way: ", Value(why.as_bytes()));
 }

@@ -110,8 +110,10 @@ impl<'a> Options<'a> {
     pub fn rest(&mut self, least: usize, most: usize) -> Result<Vec<&'a str>, Failure> {
         // A verb without options of its own still has the shared ones.
         self.next()?;
-        let words = self.words.command().iter().map_while(|word| word.text());
-        let words: Vec<&str> = words.map(|word| self.text(word)).collect::<Result<_, _>>()?;
+        let mut words: Vec<&str> = Vec::new();
+        for word in self.words.command().iter().map_while(|word| word.text()) {
+            words.push(self.text(word)?);
+        }
         if words.len() < least || words.len() > most {
             return Err(self.refuse("", b"wrong number of arguments", "see --help"));
         }

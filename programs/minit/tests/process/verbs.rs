@@ -199,13 +199,14 @@ fn a_command_of_a_verbs_name_is_run_behind_two_dashes() {
     assert_eq!((done.code, done.out.trim()), (Some(0), "TERM"));
     let help = run(&mut called("minit", &["exec", "--help"])).out;
     assert!(
-        help.starts_with("minit exec [--socket PATH") && help.contains("\n-e, --env NAME[=VALUE]  "),
+        help.starts_with("minit exec [--socket PATH") && help.contains("\n  -e, --env NAME[=VALUE]  "),
         "{help}"
     );
     let help = run(&mut called("minit", &["--help"])).out;
     assert_eq!(run(&mut called("minit", &["help"])).out, help);
     assert!(
-        help.contains("\nkill       signals a command") && help.contains("\n  --grace TIME          from"),
+        help.contains("\n  kill       signals a command")
+            && help.contains("\n  --grace TIME            from"),
         "{help}"
     );
     assert!(!help.contains('\t') && help.lines().all(|line| line.chars().count() <= 100), "{help}");
