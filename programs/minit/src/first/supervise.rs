@@ -245,8 +245,8 @@ impl Supervisor<'_> {
             }
         } else {
             self.api = None;
-            if self.settings.on_exit.is_none() {
-                // To stay was for the sake of clients.
+            if self.settings.on_exit.is_none() && !state.has_last_words {
+                // To stay was for the sake of clients. What a client has ordered at a stop holds on.
                 state.policy.on_exit = OnExit::Exit;
             }
             self.step(state, Event::NobodyServes);
