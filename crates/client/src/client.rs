@@ -135,8 +135,10 @@ impl Client {
         let mut client = Self { channel, patience, watched, notices, complaint: None, strays: false };
         let until = client.patience();
         // A server that does not want us has said why, and closed: then sending fails, and reading does not.
-        let sent = client.channel.send(HELLO, &[], until);
-        let line = client.channel.line(until).and_then(|line| sent.map(|()| line).or(Err(Errno::PIPE)));
+        let line = match client.channel.send(HELLO, &[], until) {
+            Ok(()) | Err(Errno::PIPE | Errno::CONNRESET) => client.channel.line(until),
+            Err(why) => Err(why),
+        };
         let line = match line {
             Ok(Some(line)) => line,
             Ok(None) => return Err(Error::Lost { during: "hello", why: None }),

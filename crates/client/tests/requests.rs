@@ -420,3 +420,13 @@ fn a_list_of_more_processes_than_a_frame_of_a_client_holds_is_read() {
     assert!(long >= 250, "{long}");
     again.unwrap();
 }
+
+#[test]
+fn a_server_that_has_said_why_and_gone_is_heard_although_it_hears_nothing() {
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    theirs
+        .write_all(b"{\"type\":\"error\",\"data\":\"permission denied: user 7 may not connect\"}\n")
+        .unwrap();
+    drop(theirs);
+    assert_eq!(refusal(Client::over(ours.into())).0, "permission denied: user 7 may not connect");
+}

@@ -9,7 +9,9 @@ use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 
-use serve::{Done, Frozen, Listener, Machine, News, Next, NotStarted, Orphans, Parent, Server, Settings};
+use serve::{
+    Done, Frozen, Listener, Machine, News, Next, NotStarted, Orphans, Parent, Server, Settings, Way,
+};
 use serve::{Start, Started, Watch};
 use sys::process::Rlimit;
 use wire::answer::Exit;
@@ -136,11 +138,12 @@ fn main() -> Result<(), String> {
         allowed_users: allowed.map_err(|error| format!("a user id: {error}"))?,
         allowed_variables: std::env::var("SERVE_ALLOW_ENV").into_iter().collect(),
         groups: groups()?,
+        no_groups: String::new(),
         orphans: if is_joined { Orphans::Main } else { Orphans::Ours },
         journal: file("SERVE_JOURNAL")?.map(Into::into),
         nofile: nofile(),
     };
-    let mut listeners = vec![Listener::unix(&path)?];
+    let mut listeners = vec![Listener::unix(&path, Way::Closed)?];
     if let Ok(port) = std::env::var("SERVE_VSOCK") {
         listeners.push(Listener::vsock(port.parse().map_err(|error| format!("SERVE_VSOCK: {error}"))?)?);
     }

@@ -158,6 +158,11 @@ impl Server {
         if let Some(exit) = &session.exit {
             machine.main_ended(exit);
         }
+        self.end_all();
+    }
+
+    /// Kills all that runs, and serves on until that is told to whoever follows it.
+    pub(crate) fn end_all(&mut self) {
         self.stop();
         self.timers.set(Due::End, &mut self.end, Some(now() + LAST_WORDS));
         let others = self.sessions.iter().filter(|(_, session)| session.exit.is_none());

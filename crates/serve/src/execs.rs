@@ -234,7 +234,9 @@ impl Server {
         if self.groups.is_none() && wants_limits(exec) {
             let text =
                 "exec: the field \"limits\" is not supported: this server has no cgroup to make one in";
-            return Err(NotStarted::ours(text.to_owned()));
+            let why = &self.settings.no_groups;
+            let colon = if why.is_empty() { "" } else { ": " };
+            return Err(NotStarted::ours(format!("{text}{colon}{why}")));
         }
         Ok(())
     }

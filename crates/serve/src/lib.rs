@@ -56,7 +56,7 @@ mod watcher;
 
 pub use adopted::{Main, Streams};
 pub use cgroup::Parent;
-pub use listener::Listener;
+pub use listener::{Listener, Way};
 pub use log::{Log, Rotation};
 pub use machine::{Done, Frozen, Machine, News, Next, Watch};
 

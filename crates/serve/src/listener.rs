@@ -30,23 +30,39 @@ pub(crate) enum Peers {
     Machines,
 }
 
+/// Whom file permissions let through to a unix socket. Each peer's user is asked of the kernel whatever they say.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Way {
+    /// The server's own user, and root.
+    Closed,
+    /// Everybody, where other users are allowed to connect ([`crate::Settings::allowed_users`]).
+    Open,
+}
+
 impl Listener {
-    /// Makes a unix socket at `path`, mode 0600 by umask before bind, in a directory that is made with mode
-    /// 0700 where there is none. A socket that is there and that nobody listens on is replaced.
+    /// Makes a unix socket at `path`, mode 0600 (0666 where the way is open) by umask before bind, in a directory that is
+    /// made with mode 0700 (0711) where there is none. A socket that is there and that nobody listens on is replaced.
     ///
     /// # Errors
     /// In words: the path and why.
-    pub fn unix(path: &str) -> core::result::Result<Self, String> {
+    pub fn unix(path: &str, way: Way) -> core::result::Result<Self, String> {
+        let (directory_mode, mask) = match way {
+            Way::Closed => (0o700, 0o177),
+            Way::Open => (0o711, 0o111),
+        };
         let words = |errno: Errno| format!("listen on {path}: {}", describe(errno));
         let address = SocketAddrUnix::new(path).map_err(words)?;
         if let Some((directory, _)) = path.rsplit_once('/').filter(|(directory, _)| !directory.is_empty()) {
-            match mkdirat(CWD, directory, Mode::RWXU) {
+            let before = umask(Mode::empty());
+            let made = mkdirat(CWD, directory, Mode::from_raw_mode(directory_mode));
+            umask(before);
+            match made {
                 Ok(()) | Err(Errno::EXIST) => {}
                 Err(errno) => return Err(format!("make {directory}: {}", describe(errno))),
             }
         }
         let socket = stream().map_err(words)?;
-        let before = umask(Mode::from_raw_mode(0o177));
+        let before = umask(Mode::from_raw_mode(mask));
         let bound = bind_or_replace(&socket, path, &address);
         umask(before);
         bound.map_err(words)?;

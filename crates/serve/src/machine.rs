@@ -24,6 +24,9 @@ pub enum News {
     /// Everything is to end: no more clients, no more commands; [`crate::Server::run`] returns when no command
     /// is left and all is sent.
     Stopping,
+    /// The time to end in is up: all that runs is killed, and its end told to whoever follows it, before somebody else
+    /// kills it and this server with it. As [`News::Stopping`] besides.
+    TimeUp,
 }
 
 /// Whether orphans are watched.

@@ -247,6 +247,7 @@ impl Server {
             match news {
                 News::Reaped { pid, end } => self.orphan_was_reaped(pid, end),
                 News::Stopping => self.stop(),
+                News::TimeUp => self.end_all(),
             }
         }
         next
@@ -279,7 +280,7 @@ impl Server {
             && self
                 .sessions
                 .iter()
-                .all(|(_, session)| session.watchers.iter().all(|watcher| watcher.exit_sent))
+                .all(|(_, session)| session.watchers.iter().all(|watcher| watcher.is_done()))
     }
 
     /// Children that have ended: commands, and orphans that have become ours.

@@ -27,6 +27,8 @@ pub struct Settings {
     pub dial: Option<(u32, u32)>,
     /// The cgroup in which every command gets one of its own, where there is cgroup v2.
     pub groups: Option<Parent>,
+    /// Where there is none: why, in words.
+    pub no_groups: String,
     /// Who reaps the orphans that commands leave behind.
     pub orphans: Orphans,
     /// A file without a name (memfd_create(2)) in which running commands are noted. Where somebody keeps it, and

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use client::{Client, Ground};
 use serde_json::{Value, json};
-use serve::Listener;
+use serve::{Listener, Way};
 
 fn pings(ground: &Ground) {
     let begun = Instant::now();
@@ -125,14 +125,14 @@ fn another_user_is_refused_in_words() {
 #[test]
 fn a_dead_servers_socket_is_replaced_and_a_living_ones_is_not() {
     let ground = Ground::new(&[]);
-    let second = Listener::unix(ground.socket().to_str().unwrap()).unwrap_err();
+    let second = Listener::unix(ground.socket().to_str().unwrap(), Way::Closed).unwrap_err();
     assert!(second.contains("Address already in use"), "{second}");
     let path = ground.directory.join("dead");
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
-    assert!(Listener::unix(path.to_str().unwrap()).is_ok());
+    assert!(Listener::unix(path.to_str().unwrap(), Way::Closed).is_ok());
     let file = ground.directory.join("file");
     std::fs::write(&file, "precious").unwrap();
-    assert!(Listener::unix(file.to_str().unwrap()).unwrap_err().contains("File exists"));
+    assert!(Listener::unix(file.to_str().unwrap(), Way::Closed).unwrap_err().contains("File exists"));
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "precious");
 }
 

@@ -211,6 +211,7 @@ impl Prepared<'_> {
             allowed_variables: Vec::new(),
             dial: None,
             groups: family.map(Family::below).transpose()?,
+            no_groups: String::new(),
             orphans: Orphans::Main,
             journal: None,
             nofile: None,

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use container::Failure;
 use container::task::{Ended, Files};
 use oci::spec::Mount;
-use serve::Listener;
+use serve::{Listener, Way};
 
 /// The directory. What of it lasts only as long as the container is removed by [`Runtime::leave`].
 #[derive(Debug)]
@@ -33,7 +33,7 @@ impl Runtime {
         let socket = path.join(SOCKET);
         let text = socket.to_str();
         let text = text.ok_or_else(|| Failure::ours(format!("{}: not UTF-8", socket.display())))?;
-        let listener = Listener::unix(text).map_err(Failure::ours)?;
+        let listener = Listener::unix(text, Way::Closed).map_err(Failure::ours)?;
         let runtime = Self(path.to_path_buf());
         let _ = fs::remove_file(runtime.0.join(EXIT));
         Ok((runtime, listener))

@@ -1,7 +1,6 @@
 //! Users and groups by name: /etc/passwd and /etc/group, read line by line (passwd(5), group(5)).
 //! Before start only; nothing else is parsed by the first process.
 
-use core::ffi::CStr;
 use core::ops::ControlFlow;
 
 use sys::{Errno, Result};
@@ -22,8 +21,8 @@ pub struct User {
 ///
 /// # Errors
 /// ENOENT where there is no such user; those of open(2) and read(2) where a name cannot be looked up.
-pub fn user(name: &CStr) -> Result<User> {
-    user_in(name.to_bytes(), |take| each_line(c"/etc/passwd", take))
+pub fn user(name: &[u8]) -> Result<User> {
+    user_in(name, |take| each_line(c"/etc/passwd", take))
 }
 
 /// The same among the lines that `each` hands on.
@@ -88,10 +87,10 @@ mod tests {
 
     #[test]
     fn root_is_found_by_name_and_number_and_numbers_need_no_entry() {
-        assert_eq!(user(c"root"), Ok(User { uid: 0, gid: Some(0) }));
-        assert_eq!(user(c"0"), Ok(User { uid: 0, gid: Some(0) }));
-        assert_eq!(user(c"4000000001"), Ok(User { uid: 4_000_000_001, gid: None }));
-        assert_eq!(user(c"nobody-of-that-name"), Err(Errno::NOENT));
+        assert_eq!(user(b"root"), Ok(User { uid: 0, gid: Some(0) }));
+        assert_eq!(user(b"0"), Ok(User { uid: 0, gid: Some(0) }));
+        assert_eq!(user(b"4000000001"), Ok(User { uid: 4_000_000_001, gid: None }));
+        assert_eq!(user(b"nobody-of-that-name"), Err(Errno::NOENT));
         assert_eq!(group(b"root"), Ok(0));
         assert_eq!(group(b"no-such-group"), Err(Errno::NOENT));
     }

@@ -58,6 +58,7 @@ pub fn supervise<'a>(
     if rank == Rank::Other && matches!(settings.policy.on_exit, OnExit::Machine(_)) {
         return refuse(Text("--on-exit poweroff and reboot are for process 1"), Text(""));
     }
+    crate::kept::keep(settings);
     let ids = match resolve(&settings.identity) {
         Ok(ids) => ids,
         Err(Answered(code)) => return code,
@@ -92,7 +93,7 @@ pub fn supervise<'a>(
                     tell(settings, Note::OwnSession);
                 }
                 tell(settings, Note::Spawned(main.pid));
-                first::survive::remember(main.pid, settings.crash);
+                crate::kept::remember(main.pid);
                 supervisor.group = main.pid;
                 supervisor.main = Some(main);
             }

@@ -2,6 +2,7 @@
 
 use sys::start::Invocation;
 
+use crate::dumb_init::{INVALID, UNRECOGNIZED, refuse};
 use crate::first::decide::{Leftovers, OnStop, OnSuspend};
 use crate::help::{print, print_error};
 use crate::message::Part::{Number, Text};
@@ -46,11 +47,14 @@ pub fn parse<'a>(invocation: &Invocation, settings: &mut Settings<'a>) -> Result
                 print("minit: Apache-2.0 OR MIT\n");
                 return Err(Answered(0));
             }
-            Word::Short(b'V') | Word::Long(b"version", None) => {
-                print(VERSION);
-                return Err(Answered(0));
-            }
-            Word::Short(_) | Word::Long(..) => {
+            Word::Short(b'V') => return Err(version()),
+            // It may be cut short.
+            Word::Long(name, None) if b"version".starts_with(name) => return Err(version()),
+            word => {
+                match word {
+                    Word::Short(letter) => refuse(settings, INVALID, &[letter], "'\n"),
+                    Word::Long(name, _) => refuse(settings, UNRECOGNIZED, name, "'\n"),
+                };
                 print_error(USAGE);
                 return Err(REFUSED);
             }
@@ -68,6 +72,11 @@ pub fn parse<'a>(invocation: &Invocation, settings: &mut Settings<'a>) -> Result
         settings.verbosity = 1;
     }
     Ok(())
+}
+
+fn version() -> Answered {
+    print(VERSION);
+    Answered(0)
 }
 
 /// Says why it ends, or does not start.

@@ -6,7 +6,6 @@
 //! ```
 
 use alloc::borrow::Cow;
-use alloc::ffi::CString;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -19,6 +18,7 @@ use wire::Quoted;
 use wire::json::{Kind, Value};
 
 use crate::errand;
+use crate::options::{Value as Form, value_in_a_file};
 use crate::{Ground, OURS};
 
 /// Bytes that all words of a file may have together, with a null behind each.
@@ -88,59 +88,82 @@ fn file(path: &CStr) -> Result<String, String> {
 pub fn words(text: &str) -> Result<Vec<u8>, String> {
     let value = Value::parse(text).map_err(|error| format!("not JSON: {error}"))?;
     let members = value.members().ok_or_else(|| format!("it is {}, not an object", value.kind().words()))?;
-    let (mut options, mut command) = (Vec::new(), Vec::new());
+    let (mut options, mut command) = (Words::default(), Words::default());
     for (name, value) in members {
         if name == "command" {
-            let elements = value.elements().ok_or("\"command\" is an array of strings")?;
-            for element in elements {
-                command.push(element.string().ok_or("\"command\" is an array of strings")?.into_owned());
+            let wrong = || "\"command\" is an array of strings".to_string();
+            for element in value.elements().ok_or_else(wrong)? {
+                command.push(&[&element.string().ok_or_else(wrong)?])?;
             }
-        } else if name == "config" {
-            return Err("\"config\": one file is the most".to_string());
-        } else if name.is_empty() || name.contains('=') {
-            // As words these would be the end of the options, or an option with a value.
-            return Err(format!("{} is no option", Quoted(&name)));
         } else {
             option(&mut options, &name, value)?;
         }
     }
-    options.push("--".to_string());
-    let mut bytes = Vec::new();
-    let mut count = 2;
-    for word in options.into_iter().chain(command) {
-        let shown: String = word.chars().take(64).collect();
-        let word =
-            CString::new(word).map_err(|_| format!("{} has a null character in it", Quoted(&shown)))?;
-        bytes.extend_from_slice(word.as_bytes_with_nul());
-        count += 1;
-    }
-    if bytes.len() > MOST_BYTES || count > MOST_WORDS {
+    options.push(&["--"])?;
+    options.bytes.extend_from_slice(&command.bytes);
+    // The program's name before them and the end mark behind count too.
+    if options.bytes.len() > MOST_BYTES || options.count + command.count + 1 > MOST_WORDS {
         return Err(format!("more than {MOST_WORDS} words or {MOST_BYTES} bytes"));
     }
-    Ok(bytes)
+    Ok(options.bytes)
 }
 
-/// One option: a value, several, none where it takes none, `NAME=VALUE` for each member of an object.
-fn option(words: &mut Vec<String>, name: &str, value: Value<'_>) -> Result<(), String> {
-    let wrong =
-        || format!("{} is a string, a number, true, false, or an array or object of these", Quoted(name));
-    let one = |value: Value<'_>| -> Option<String> {
-        value.string().or_else(|| value.digits().map(Cow::Borrowed)).map(Cow::into_owned)
+/// Words, each with a null behind it, and how many.
+#[derive(Default)]
+struct Words {
+    bytes: Vec<u8>,
+    count: usize,
+}
+
+impl Words {
+    /// Adds one, made of parts.
+    #[inline(never)]
+    fn push(&mut self, parts: &[&str]) -> Result<(), String> {
+        for part in parts {
+            if part.as_bytes().contains(&0) {
+                let shown: String = part.chars().take(64).collect();
+                return Err(format!("{} has a null character in it", Quoted(&shown)));
+            }
+            self.bytes.extend_from_slice(part.as_bytes());
+        }
+        self.bytes.push(0);
+        self.count += 1;
+        Ok(())
+    }
+}
+
+/// One option: a value, several, `NAME=VALUE` for each member of an object; for one that takes none, whether it is
+/// given. What the option is not asked for its value: without one it would take the next word for it.
+fn option(words: &mut Words, name: &str, value: Value<'_>) -> Result<(), String> {
+    let Some(form) = value_in_a_file(name) else { return Err(format!("{} is no option", Quoted(name))) };
+    let has_members = matches!(name, "env" | "rlimit");
+    let wrong = || {
+        let what = match form {
+            Form::None => "true or false",
+            Form::Needed if has_members => "a string, or an array or object of strings and numbers",
+            Form::Needed => "a string, a number, or an array of these",
+        };
+        format!("{} is {what}", Quoted(name))
     };
-    match value.kind() {
-        Kind::Truth if value.truth() == Some(true) => words.push(format!("--{name}")),
-        Kind::Truth | Kind::Null => {}
-        Kind::Array => {
-            for element in value.elements().into_iter().flatten() {
-                words.push(format!("--{name}={}", one(element).ok_or_else(wrong)?));
+    let mut add = |before: [&str; 2], value: Value<'_>| {
+        let text = value.string().or_else(|| value.digits().map(Cow::Borrowed)).ok_or_else(wrong)?;
+        words.push(&["--", name, "=", before[0], before[1], &text])
+    };
+    match (form, value.kind(), value.elements(), value.members()) {
+        (Form::None, Kind::Truth, ..) if value.truth() == Some(false) => {}
+        (Form::None, Kind::Truth, ..) => words.push(&["--", name])?,
+        (Form::None, ..) => return Err(wrong()),
+        (Form::Needed, _, Some(elements), _) => {
+            for element in elements {
+                add(["", ""], element)?;
             }
         }
-        Kind::Object => {
-            for (member, value) in value.members().into_iter().flatten() {
-                words.push(format!("--{name}={member}={}", one(value).ok_or_else(wrong)?));
+        (Form::Needed, _, _, Some(members)) if has_members => {
+            for (member, value) in members {
+                add([&member, "="], value)?;
             }
         }
-        Kind::String | Kind::Number => words.push(format!("--{name}={}", one(value).ok_or_else(wrong)?)),
+        (Form::Needed, ..) => add(["", ""], value)?,
     }
     Ok(())
 }
@@ -181,13 +204,19 @@ mod tests {
         for (text, why) in [
             ("[]", "it is an array, not an object"),
             (r#"{"command": "sh"}"#, "\"command\" is an array of strings"),
-            (
-                r#"{"env": [["A"]]}"#,
-                "\"env\" is a string, a number, true, false, or an array or object of these",
-            ),
+            (r#"{"env": [["A"]]}"#, "\"env\" is a string, or an array or object of strings and numbers"),
+            (r#"{"hostname": true}"#, "\"hostname\" is a string, a number, or an array of these"),
+            (r#"{"hostname": null}"#, "\"hostname\" is a string, a number, or an array of these"),
+            (r#"{"hostname": {"a": "b"}}"#, "\"hostname\" is a string, a number, or an array of these"),
+            (r#"{"nice": [true]}"#, "\"nice\" is a string, a number, or an array of these"),
+            (r#"{"no-new-privs": null}"#, "\"no-new-privs\" is true or false"),
+            (r#"{"no-new-privs": "yes"}"#, "\"no-new-privs\" is true or false"),
+            (r#"{"colour": false}"#, "\"colour\" is no option"),
             (r#"{"": true, "command": ["x"]}"#, "\"\" is no option"),
             (r#"{"user=root": true}"#, "\"user=root\" is no option"),
-            ("{\"env\": \"A=\\u0000\"}", "\"--env=A=\\u{0}\" has a null character in it"),
+            (r#"{"config": "/other"}"#, "\"config\" is no option"),
+            (r#"{"help": true}"#, "\"help\" is no option"),
+            ("{\"env\": \"A=\\u0000\"}", "\"A=\\u{0}\" has a null character in it"),
         ] {
             assert_eq!(words(text), Err(why.to_string()), "{text}");
         }

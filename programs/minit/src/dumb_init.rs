@@ -6,7 +6,7 @@ use sys::start::Invocation;
 
 use crate::first::decide::{Leftovers, OnStop, OnSuspend};
 use crate::help::print_error;
-use crate::message::Part::{Bytes, Text};
+use crate::message::Part::{Bytes, Text, Value};
 use crate::message::complain;
 use crate::settings::{Answered, Audience, Place, Settings, Subreaper};
 use crate::values::number;
@@ -43,6 +43,13 @@ Usage: -r option takes <signum>:<signum>, where <signum> is between 1 and 31.
 This option can be specified multiple times.
 Use --help for full usage.
 ";
+
+/// Beginnings of what getopt(3) says.
+pub const NO_ARGUMENT: &str = ": option requires an argument -- '";
+/// A letter that is none.
+pub const INVALID: &str = ": invalid option -- '";
+/// A long option that is none.
+pub const UNRECOGNIZED: &str = ": unrecognized option '--";
 
 const LONG: [(&[u8], u8); 5] =
     [(b"help", b'h'), (b"single-child", b'c'), (b"rewrite", b'r'), (b"verbose", b'v'), (b"version", b'V')];
@@ -105,7 +112,7 @@ fn option(settings: &mut Settings<'_>, word: Word<'_>, words: &mut Words<'_>) ->
         b'c' => single(settings),
         b'r' => {
             let Some(value) = joined.or_else(|| words.value()) else {
-                return Err(refuse(settings, ": option requires an argument -- '", b"r", "'\n"));
+                return Err(refuse(settings, NO_ARGUMENT, b"r", "'\n"));
             };
             let Some((from, to)) = rewrite(value.to_bytes()) else {
                 print_error(REWRITE_USAGE);
@@ -114,14 +121,15 @@ fn option(settings: &mut Settings<'_>, word: Word<'_>, words: &mut Words<'_>) ->
             settings.rewrites.set(from, to);
         }
         other => {
-            return Err(refuse(settings, ": invalid option -- '", &[other], "'\n"));
+            return Err(refuse(settings, INVALID, &[other], "'\n"));
         }
     }
     Ok(())
 }
 
-fn refuse(settings: &Settings<'_>, before: &str, what: &[u8], after: &str) -> Answered {
-    complain(&[Bytes(settings.name.to_bytes()), Text(before), Bytes(what), Text(after)]);
+/// What getopt(3) says of a command line, with the name before it.
+pub fn refuse(settings: &Settings<'_>, before: &str, what: &[u8], after: &str) -> Answered {
+    complain(&[Bytes(settings.name.to_bytes()), Text(before), Value(what), Text(after)]);
     REFUSED
 }
 
@@ -135,7 +143,7 @@ fn long(settings: &Settings<'_>, name: &[u8], value: Option<&CStr>) -> Result<u8
             Err(refuse(settings, ": option '--", known, "' doesn't allow an argument\n"))
         }
         (Some(_), true) => Err(refuse(settings, ": option '--", name, "' is ambiguous\n")),
-        (None, _) => Err(refuse(settings, ": unrecognized option '--", name, "'\n")),
+        (None, _) => Err(refuse(settings, UNRECOGNIZED, name, "'\n")),
     }
 }
 

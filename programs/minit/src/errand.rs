@@ -13,8 +13,8 @@ use sys::net::{
 use sys::process::{WaitId, WaitIdOptions, waitid};
 use sys::{Errno, Result};
 
-use crate::message::Part::{Error, Text};
-use crate::message::complain;
+use crate::message::Part::{Error, Text, Value};
+use crate::message::ours;
 use crate::{Ground, OURS};
 
 /// Room for the control message that passes one descriptor (CMSG_SPACE of an int is 24).
@@ -59,17 +59,17 @@ pub fn run<'b>(
     work: impl FnOnce(&Counter) -> core::result::Result<(), String>,
 ) -> core::result::Result<Parcel<'b>, u8> {
     let complained = |errno| {
-        complain(&[Text("minit: create a process: "), Error(errno), Text("\n")]);
+        ours(&[Text("create a process: "), Error(errno)]);
         OURS
     };
-    let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+    let (own, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
         .map_err(complained)?;
     let Some(child) = sys::clone::fork_alone(ground.alone).map_err(complained)? else {
         ground.heap.open(ground.alone);
         let code = match work(&Counter(theirs)) {
             Ok(()) => 0,
             Err(why) => {
-                complain(&[Text("minit: "), Text(&why), Text("\n")]);
+                ours(&[Value(why.as_bytes())]);
                 OURS
             }
         };
@@ -83,7 +83,7 @@ pub fn run<'b>(
         }
     };
     match ended {
-        Ok(Some(status)) if status.exit_status() == Some(0) => receive(&ours, buffer).map_err(complained),
+        Ok(Some(status)) if status.exit_status() == Some(0) => receive(&own, buffer).map_err(complained),
         _ => Err(OURS),
     }
 }

@@ -24,14 +24,17 @@ pub mod dumb_init;
 pub mod environment;
 #[cfg(feature = "api")]
 pub mod errand;
+pub mod failure;
 pub mod first;
 pub mod help;
+pub mod kept;
 pub mod lines;
 pub mod message;
 pub mod notes;
 pub mod options;
 pub mod score;
 pub mod settings;
+pub mod shown;
 pub mod steps;
 pub mod tini;
 pub mod values;
@@ -50,12 +53,13 @@ use sys::reap::End;
 use sys::start::{Alone, Inherited, Invocation};
 
 use boot::Standing;
+use boot::end::Last;
 use environment::Environment;
 #[cfg(feature = "api")]
 use first::api::Api;
 use first::decide::OnExit;
 use message::Part::Text;
-use message::{Part, complain};
+use message::{Part, ours};
 use settings::{Answered, Dialect, Settings};
 
 pub use first::survive::survive;
@@ -71,8 +75,6 @@ pub struct Ground {
     alone: Alone,
     /// A listening socket that was inherited.
     listening: Option<OwnedFd>,
-    /// What we are.
-    standing: Standing,
     /// The heap, for roles that may have one.
     #[cfg(feature = "api")]
     heap: &'static sys::heap::Heap,
@@ -88,7 +90,6 @@ pub fn run(
     let ground = Ground {
         alone: inherited.alone(),
         listening: None,
-        standing: Standing::Beside,
         #[cfg(feature = "api")]
         heap,
     };
@@ -96,7 +97,7 @@ pub fn run(
     if let Some(verb) = verbs::asked(&invocation) {
         sys::start::fill_standard_descriptors();
         ground.heap.open(ground.alone);
-        return verb.run(&invocation);
+        verb.run(&invocation);
     }
     let mut settings = Settings::new(name(&invocation));
     if settings.dialect != Dialect::Minit {
@@ -109,7 +110,7 @@ pub fn run(
     let code = prepare(&invocation, &mut settings, inherited, ground, standing);
     if standing == Standing::Machine {
         // It was not understood what is wanted. The kernel panics when its first process ends.
-        boot::end::end(&settings, Ending::PowerOff, End::Code(code));
+        boot::end::end(Last::of(&settings), Ending::PowerOff, End::Code(code));
     }
     code
 }
@@ -166,7 +167,7 @@ fn with_config(
 /// There is nobody to read it.
 #[cfg(not(feature = "api"))]
 fn with_config(path: &CStr, _: &Invocation, _: Inherited, _: Ground, _: Standing) -> u8 {
-    refuse(Text("--config: built without a reader of such files: "), Part::Bytes(path.to_bytes()))
+    refuse(Text("--config: built without a reader of such files: "), Part::Value(path.to_bytes()))
 }
 
 /// Makes the surroundings, and begins.
@@ -182,13 +183,12 @@ fn begin(
             ground.listening = inherited.close_all_but(number);
             if ground.listening.is_none() {
                 let number = Part::Number(number.into());
-                complain(&[Text("minit: --listen-fd "), number, Text(": it is not open\n")]);
+                ours(&[Text("--listen-fd "), number, Text(": it is not open")]);
                 return OURS;
             }
         }
         None => inherited.close(),
     }
-    ground.standing = standing;
     settings.complete(standing);
     if settings.command.is_empty() && !settings.service.is_reachable() {
         const USAGE: &str = "no command, and no api to be asked for one: minit [OPTIONS] [--] [CMD [ARG…]]";
@@ -198,9 +198,11 @@ fn begin(
     let code = obey(invocation, settings, &ground);
     match settings.policy.on_exit {
         OnExit::Machine(ending) if standing == Standing::Machine => {
-            boot::end::end(settings, ending, End::Code(code))
+            boot::end::end(Last::of(settings), ending, End::Code(code))
         }
-        _ if standing == Standing::Machine => boot::end::end(settings, Ending::PowerOff, End::Code(code)),
+        _ if standing == Standing::Machine => {
+            boot::end::end(Last::of(settings), Ending::PowerOff, End::Code(code))
+        }
         _ => settings.boot.reports.send(standing, code, End::Code(code)),
     }
     code
@@ -247,19 +249,8 @@ fn with_api(settings: &Settings<'_>, environment: &[Argument<'_>], ground: &Grou
     let score = score::spare(settings.dialect, rank, &mut score);
     let role = |link, journal: Option<BorrowedFd<'_>>| {
         ground.heap.open(ground.alone);
-        let (listening, standing) = (ground.listening.as_ref(), ground.standing);
-        api::serve(api::Task {
-            settings,
-            environment,
-            listening,
-            link,
-            journal,
-            started,
-            rank,
-            standing,
-            group,
-            score,
-        })
+        let listening = ground.listening.as_ref();
+        api::serve(api::Task { settings, environment, listening, link, journal, started, rank, group, score })
     };
     let api = settings.service.is_reachable().then(|| Api::new(&role, ground.alone));
     let descriptor = parcel.as_ref().and_then(|parcel| parcel.descriptor.as_ref());
@@ -279,7 +270,7 @@ fn with_api(settings: &Settings<'_>, environment: &[Argument<'_>], _: &Ground) -
 
 /// Says what is not done and why; the exit code.
 fn refuse(what: Part<'_>, why: Part<'_>) -> u8 {
-    complain(&[Text("minit: "), what, why, Text("\n")]);
+    ours(&[what, why]);
     OURS
 }
 

@@ -4,7 +4,7 @@ use sys::Errno;
 use sys::reap::End;
 
 use crate::message::Part::{Error, Number, Text};
-use crate::message::{complain, say};
+use crate::message::{complain, ours};
 use crate::settings::{Dialect, Settings};
 
 /// Something worth a line to somebody.
@@ -38,15 +38,13 @@ pub enum Note {
     NoApi(Errno),
     /// The api has ended; it is started again.
     ApiEnded(End),
-    /// The machine could not be ended.
-    MachineGoesOn(Errno),
 }
 
 /// Tells it, if whoever we are tells such things.
 pub fn tell(settings: &Settings<'_>, note: Note) {
     match settings.dialect {
         Dialect::DumbInit => dumb_init(settings, note),
-        Dialect::Tini => tini(settings, note),
+        Dialect::Tini => crate::tini::tell(settings, note),
         Dialect::Minit | Dialect::Catatonit => minit(note),
     }
 }
@@ -80,65 +78,25 @@ fn dumb_init(settings: &Settings<'_>, note: Note) {
     }
 }
 
-fn tini(settings: &Settings<'_>, note: Note) {
-    let own = Number(sys::process::getpid().as_raw_pid());
-    let warn = |text: &str, number: i32| {
-        complain(&[Text("[WARN  tini ("), own, Text(")] "), Text(text), Number(number), Text("\n")]);
-    };
-    let tell = |level: &str, text: &str, number: i32| {
-        say(&[Text(level), own, Text(")] "), Text(text), Number(number), Text("\n")]);
-    };
-    match note {
-        Note::NoReaper if settings.verbosity > 0 => complain(&[
-            Text("[WARN  tini ("),
-            own,
-            Text(
-                ")] not process 1 and no subreaper: orphans go elsewhere, zombie reaping won't work \
-                 (-s or TINI_SUBREAPER makes it one)\n",
-            ),
-        ]),
-        Note::Reaped(pid) if settings.warn_of_reaped && settings.verbosity > 0 => {
-            warn("Reaped zombie process with pid=", pid);
-        }
-        Note::NotForwarded(signal, _) if settings.verbosity > 0 => {
-            warn("not permitted to pass on signal ", signal)
-        }
-        Note::NoSubreaper(errno) => {
-            complain(&[Text("[FATAL tini ("), own, Text(")] no subreaper: "), Error(errno), Text("\n")]);
-        }
-        Note::Spawned(pid) if settings.verbosity > 1 => tell("[INFO  tini (", "command runs with pid ", pid),
-        Note::Goodbye(code) if settings.verbosity > 1 => {
-            tell("[INFO  tini (", "ends with code ", i32::from(code));
-        }
-        Note::Received(signal) if settings.verbosity > 2 => tell("[DEBUG tini (", "signal ", signal),
-        Note::Ended(pid, _) if settings.verbosity > 2 => tell("[DEBUG tini (", "ended: pid ", pid),
-        _ => {}
-    }
-}
-
 fn minit(note: Note) {
-    const WARNING: &str = "minit: warning: ";
     match note {
         Note::NotForwarded(signal, errno) => {
             let text = Text(" not passed on: ");
-            complain(&[Text(WARNING), Text("signal "), Number(signal), text, Error(errno), Text("\n")]);
+            ours(&[Text("warning: signal "), Number(signal), text, Error(errno)]);
         }
         Note::NoSubreaper(errno) => {
-            complain(&[Text(WARNING), Text("orphans go elsewhere: prctl: "), Error(errno), Text("\n")]);
+            ours(&[Text("warning: orphans go elsewhere: prctl: "), Error(errno)]);
         }
         Note::NoApi(errno) => {
-            complain(&[Text(WARNING), Text("the api cannot be started yet: "), Error(errno), Text("\n")]);
+            ours(&[Text("warning: the api cannot be started yet: "), Error(errno)]);
         }
         Note::ApiEnded(end) => {
             let (how, number) = match end {
                 End::Code(code) => ("code ", i32::from(code)),
                 End::Signal(signal) => ("signal ", signal),
             };
-            let what = Text("the api has ended (");
-            complain(&[Text(WARNING), what, Text(how), Number(number), Text("): started again\n")]);
-        }
-        Note::MachineGoesOn(errno) => {
-            complain(&[Text(WARNING), Text("the machine does not end: reboot: "), Error(errno), Text("\n")]);
+            let what = Text("warning: the api has ended (");
+            ours(&[what, Text(how), Number(number), Text("): started again")]);
         }
         _ => {}
     }

@@ -7,10 +7,9 @@ use sys::machine::Ending;
 
 use crate::boot::{mounts, network};
 use crate::first::decide::OnExit;
-use crate::help::HELP;
-use crate::help::print;
-use crate::message::Part::{Bytes, Text};
-use crate::message::complain;
+use crate::help::{HELP, explain, print};
+use crate::message::Part::{Text, Value as Shown};
+use crate::message::ours;
 use crate::settings::{Answered, MOST_ALLOWED, Settings, Socket};
 use crate::values::{capabilities, id, limit, mask, milliseconds, number, signal, signed};
 use crate::words::{Word, Words};
@@ -21,6 +20,8 @@ const REFUSED: Answered = Answered(125);
 /// and the kernel ignores the three there (setpgid(2)).
 const SUSPENDING: [i32; 3] = [20, 21, 22];
 const SIGSTOP: i32 = 19;
+/// SIGKILL, SIGCHLD, SIGSTOP.
+const NEVER_COMING: [i32; 3] = [9, 17, SIGSTOP];
 /// What the kernel shows for an id that a user namespace does not have: it might be anybody's.
 const OVERFLOW_UID: u32 = 65_534;
 /// What `--mount` takes.
@@ -114,10 +115,23 @@ const TABLE: [(Name, &str, u8, Value); 39] = [
     (Name::OnCrash, "on-crash", 0, Value::Needed),
 ];
 
+/// Whether a value follows an option.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Value {
+pub enum Value {
+    /// None does.
     None,
+    /// One has to.
     Needed,
+}
+
+/// Whether a value follows the option of this long name; `None` where there is no such option in a configuration file.
+#[cfg(feature = "api")]
+#[must_use]
+pub fn value_in_a_file(long: &str) -> Option<Value> {
+    const ON_THE_COMMAND_LINE_ALONE: [Name; 3] = [Name::Help, Name::Version, Name::Config];
+    let row =
+        TABLE.iter().find(|(name, known, ..)| *known == long && !ON_THE_COMMAND_LINE_ALONE.contains(name));
+    row.map(|(.., value)| *value)
 }
 
 /// Reads arguments into `settings`.
@@ -140,7 +154,9 @@ pub fn parse<'a>(arguments: &'a [Argument<'a>], settings: &mut Settings<'a>) -> 
         };
         take(settings, option, value).map_err(|why| match option {
             Name::Help => {
-                print(HELP);
+                explain(HELP);
+                #[cfg(feature = "api")]
+                crate::verbs::list();
                 Answered(0)
             }
             Name::Version => {
@@ -165,10 +181,10 @@ fn find<'a>(word: Word<'a>) -> Result<(Row, Option<&'a CStr>), Answered> {
         Word::Long(name, value) => (TABLE.iter().find(|(_, long, ..)| long.as_bytes() == name), value),
     };
     row.map(|row| (*row, joined)).ok_or_else(|| {
-        const WHY: &str = ": no such option (minit --help)\n";
+        const WHY: &str = ": no such option (minit --help)";
         match word {
-            Word::Short(letter) => complain(&[Text("minit: -"), Bytes(&[letter]), Text(WHY)]),
-            Word::Long(name, _) => complain(&[Text("minit: --"), Bytes(name), Text(WHY)]),
+            Word::Short(letter) => ours(&[Text("-"), Shown(&[letter]), Text(WHY)]),
+            Word::Long(name, _) => ours(&[Text("--"), Shown(name), Text(WHY)]),
         }
         REFUSED
     })
@@ -176,8 +192,8 @@ fn find<'a>(word: Word<'a>) -> Result<(Row, Option<&'a CStr>), Answered> {
 
 fn refuse(long: &str, value: Option<&CStr>, why: &str) -> Answered {
     let between = if value.is_some() { " " } else { "" };
-    let value = Bytes(value.map_or(b"", CStr::to_bytes));
-    complain(&[Text("minit: --"), Text(long), Text(between), value, Text(": "), Text(why), Text("\n")]);
+    let value = Shown(value.map_or(b"", CStr::to_bytes));
+    ours(&[Text("--"), Text(long), Text(between), value, Text(": "), Text(why)]);
     REFUSED
 }
 
@@ -229,7 +245,7 @@ fn take<'a>(settings: &mut Settings<'a>, option: Name, value: &'a CStr) -> Resul
             add(&mut settings.service.variables, value)?;
         }
         Name::Rewrite => {
-            let (from, to) = rewrite(bytes).ok_or("it is FROM:TO, signals by number or name, TO also 0")?;
+            let (from, to) = rewrite(bytes)?;
             settings.rewrites.set(from, to);
         }
         Name::Remap => {
@@ -237,15 +253,25 @@ fn take<'a>(settings: &mut Settings<'a>, option: Name, value: &'a CStr) -> Resul
             settings.remapped.add(code.ok_or("an exit code is 0 to 255")?);
         }
         Name::SameSignal => settings.same_signal = true,
-        Name::ParentDeath => settings.parent_death = Some(signal(bytes).ok_or("no such signal")?),
-        Name::User => identity.user = Some(named(value)?),
-        Name::Group => identity.group = Some(named(value)?),
+        Name::ParentDeath => {
+            let signal = signal(bytes).filter(|number| *number < 32);
+            settings.parent_death = Some(signal.ok_or("it is a signal from 1 to 31")?);
+        }
+        Name::User => {
+            let mut parts = bytes.splitn(2, |byte| *byte == b':');
+            parts.try_for_each(named)?;
+            identity.user = Some(value);
+        }
+        Name::Group => {
+            named(bytes)?;
+            identity.group = Some(value);
+        }
         Name::Groups => identity.groups = Some(value),
         Name::Ambient => identity.ambient = Some(capabilities(bytes).ok_or("no such capability")?),
         Name::Bounding => identity.bounding = Some(capabilities(bytes).ok_or("no such capability")?),
         Name::NoNewPrivileges => identity.no_new_privileges = true,
         Name::Limit => {
-            let limit = limit(bytes).ok_or("it is NAME=SOFT:HARD, as in nofile=1024:4096")?;
+            let limit = limit(bytes)?;
             let same = |place: &&mut Option<plan::Limit>| {
                 place.is_none_or(|before| before.resource == limit.resource)
             };
@@ -276,7 +302,12 @@ fn take<'a>(settings: &mut Settings<'a>, option: Name, value: &'a CStr) -> Resul
                 list => Some(mounts::Set::named(list).ok_or(MOUNTS)?),
             };
         }
-        Name::Hostname => settings.boot.hostname = Some(value),
+        Name::Hostname => {
+            if !(1..=64).contains(&bytes.len()) {
+                return Err("a host name has 1 to 64 bytes");
+            }
+            settings.boot.hostname = Some(value);
+        }
         Name::Network => {
             let network = network::Wanted::named(bytes);
             settings.boot.network = Some(network.ok_or("it is lo, none or ADDRESS/PREFIX,GATEWAY")?);
@@ -320,14 +351,21 @@ fn dial(text: &[u8]) -> Option<(u32, u32)> {
 }
 
 /// A name or number of a user or group: digits must be a possible id.
-fn named(value: &CStr) -> Result<&CStr, &'static str> {
-    let bytes = value.to_bytes();
-    let digits = bytes.first().is_none_or(u8::is_ascii_digit);
-    if digits && id(bytes).is_none() { Err("no such id") } else { Ok(value) }
+fn named(text: &[u8]) -> Result<(), &'static str> {
+    let digits = text.first().is_none_or(u8::is_ascii_digit);
+    if digits && id(text).is_none() { Err("no such id") } else { Ok(()) }
 }
 
-fn rewrite(text: &[u8]) -> Option<(i32, i32)> {
-    let colon = text.iter().position(|byte| *byte == b':')?;
-    let (from, to) = (text.get(..colon)?, text.get(colon + 1..)?);
-    Some((signal(from)?, if to == b"0" { 0 } else { signal(to)? }))
+fn rewrite(text: &[u8]) -> Result<(i32, i32), &'static str> {
+    let rule = "it is FROM:TO, signals by number or name, TO also 0";
+    let colon = text.iter().position(|byte| *byte == b':').ok_or(rule)?;
+    let (from, to) = (text.get(..colon).ok_or(rule)?, text.get(colon + 1..).ok_or(rule)?);
+    let from = signal(from).ok_or("what is to be rewritten is no signal")?;
+    if NEVER_COMING.contains(&from) {
+        return Err(
+            "it never comes to be passed on: SIGKILL and SIGSTOP cannot be caught, SIGCHLD is minit's own",
+        );
+    }
+    let to = if to == b"0" { 0 } else { signal(to).ok_or("what it is to become is no signal, and not 0")? };
+    Ok((from, to))
 }

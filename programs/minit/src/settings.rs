@@ -130,8 +130,21 @@ impl Codes {
 
     /// Whether it is in the set.
     #[must_use]
-    pub fn contains(&self, code: u8) -> bool {
-        self.0.get(usize::from(code / 64)).is_some_and(|word| word >> (code % 64) & 1 == 1)
+    pub const fn contains(&self, code: u8) -> bool {
+        // Four words of 64 bits are 256 codes.
+        self.0[code as usize / 64] >> (code % 64) & 1 == 1
+    }
+
+    /// The set as words.
+    #[must_use]
+    pub const fn words(self) -> [u64; 4] {
+        self.0
+    }
+
+    /// A set from its words.
+    #[must_use]
+    pub const fn from_words(words: [u64; 4]) -> Self {
+        Self(words)
     }
 }
 
@@ -183,7 +196,7 @@ pub enum Socket<'a> {
 }
 
 /// Where clients find the api unless something else is said.
-pub const DEFAULT_SOCKET: &str = "/run/minit.sock";
+pub const DEFAULT_SOCKET: &CStr = c"/run/minit.sock";
 
 /// How the api is reached, and by whom.
 #[derive(Clone, Copy, Debug)]
@@ -259,6 +272,8 @@ pub struct Settings<'a> {
     pub identity: Identity<'a>,
     /// Its environment.
     pub changes: Changes<'a>,
+    /// What minit is to those around it.
+    pub standing: Standing,
     /// What is done before it is started.
     pub boot: crate::boot::Wanted<'a>,
     /// A file of further words.
@@ -304,6 +319,7 @@ impl<'a> Settings<'a> {
             warn_of_reaped: false,
             identity: Identity::default(),
             changes: Changes { clear: false, set: [None; MOST_CHANGES] },
+            standing: Standing::Beside,
             boot: crate::boot::Wanted::default(),
             config: None,
             crash: None,
@@ -315,6 +331,7 @@ impl<'a> Settings<'a> {
 
     /// What follows from everything that was said.
     pub fn complete(&mut self, standing: Standing) {
+        self.standing = standing;
         let default = match standing {
             Standing::Machine if !self.command.is_empty() => OnExit::Machine(Ending::PowerOff),
             // To stay is for the sake of clients.

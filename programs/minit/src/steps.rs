@@ -10,8 +10,8 @@ use sys::process::Gid;
 use sys::signals::SignalSet;
 
 use crate::accounts;
-use crate::message::Part::{Bytes, Text};
-use crate::message::complain;
+use crate::message::Part::{Text, Value};
+use crate::message::ours;
 use crate::settings::{Answered, Dialect, Identity, Place, Settings};
 
 /// How many supplementary groups there can be.
@@ -37,17 +37,21 @@ pub struct Ids {
 /// [`Answered`] where there is no such name.
 pub fn resolve(identity: &Identity<'_>) -> Result<Ids, Answered> {
     let mut ids = Ids { uid: None, gid: None, groups: [Gid::ROOT; MOST_GROUPS], count: None };
-    if let Some(name) = identity.user {
-        let bytes = name.to_bytes();
-        let user = accounts::user(name).map_err(|errno| refuse("--user ", bytes, reason(errno)))?;
-        if user.gid.is_none() && identity.group.is_none() {
-            return Err(refuse("--user ", bytes, "not in /etc/passwd: give --group too"));
+    let user = identity.user.map(CStr::to_bytes).unwrap_or_default();
+    let mut parts = user.splitn(2, |byte| *byte == b':');
+    let (name, group) = (parts.next().unwrap_or_default(), parts.next());
+    // What was said with the user has another option beside it, which says it more clearly.
+    let group = identity.group.map(CStr::to_bytes).or(group);
+    if !name.is_empty() {
+        let user = accounts::user(name).map_err(|errno| refuse("--user ", name, reason(errno)))?;
+        if user.gid.is_none() && group.is_none() {
+            return Err(refuse("--user ", name, "not in /etc/passwd: give its group too, as USER:GROUP"));
         }
         (ids.uid, ids.gid, ids.count) = (Some(user.uid), user.gid, Some(0));
     }
-    if let Some(name) = identity.group {
-        let bytes = name.to_bytes();
-        let group = accounts::group(bytes).map_err(|errno| refuse("--group ", bytes, reason(errno)))?;
+    if let Some(name) = group {
+        let (option, shown) = if identity.group.is_some() { ("--group ", name) } else { ("--user ", user) };
+        let group = accounts::group(name).map_err(|errno| refuse(option, shown, reason(errno)))?;
         ids.gid = Some(group);
     }
     if let Some(list) = identity.groups {
@@ -66,7 +70,7 @@ pub fn resolve(identity: &Identity<'_>) -> Result<Ids, Answered> {
 }
 
 fn refuse(option: &str, name: &[u8], why: &str) -> Answered {
-    complain(&[Text("minit: "), Text(option), Bytes(name), Text(": "), Text(why), Text("\n")]);
+    ours(&[Text(option), Value(name), Text(": "), Text(why)]);
     Answered(125)
 }
 

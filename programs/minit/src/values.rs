@@ -119,27 +119,35 @@ const LIMITS: [(&str, Resource); 16] = [
     ("stack", Resource::Stack),
 ];
 
+/// The name of a limit.
+#[must_use]
+pub fn name_of_limit(resource: Resource) -> &'static str {
+    LIMITS.iter().find(|(_, known)| *known == resource).map_or("", |(name, _)| name)
+}
+
 /// `NAME=SOFT:HARD`, or `NAME=BOTH`; `unlimited` is a bound too. The name is that of prlimit(1), with or without
 /// `RLIMIT_`.
-#[must_use]
-pub fn limit(text: &[u8]) -> Option<Limit> {
-    let equals = text.iter().position(|byte| *byte == b'=')?;
-    let (name, bounds) = (text.get(..equals)?, text.get(equals + 1..)?);
-    let name = match name.get(..7) {
-        Some(prefix) if prefix.eq_ignore_ascii_case(b"RLIMIT_") => name.get(7..)?,
+///
+/// # Errors
+/// Why it is none, in words.
+pub fn limit(text: &[u8]) -> Result<Limit, &'static str> {
+    const RULE: &str = "it is NAME=SOFT:HARD, as in nofile=1024:4096";
+    let equals = text.iter().position(|byte| *byte == b'=').ok_or(RULE)?;
+    let (name, bounds) = (text.get(..equals).ok_or(RULE)?, text.get(equals + 1..).ok_or(RULE)?);
+    let name = match name.split_at_checked(7) {
+        Some((prefix, rest)) if prefix.eq_ignore_ascii_case(b"RLIMIT_") => rest,
         _ => name,
     };
-    let (_, resource) = LIMITS.iter().find(|(known, _)| known.as_bytes().eq_ignore_ascii_case(name))?;
+    let found = LIMITS.iter().find(|(known, _)| known.as_bytes().eq_ignore_ascii_case(name));
+    let (_, resource) = found.ok_or("no such limit (prlimit(1) has their names)")?;
     let bound = |text: &[u8]| if text == b"unlimited" { Some(None) } else { number(text).map(Some) };
     let mut parts = bounds.splitn(2, |byte| *byte == b':');
-    let soft = bound(parts.next()?)?;
-    let hard = parts.next().map_or(Some(soft), bound)?;
-    let within = match (soft, hard) {
-        (_, None) => true,
-        (None, Some(_)) => false,
-        (Some(soft), Some(hard)) => soft <= hard,
-    };
-    within.then_some(Limit { resource: *resource, soft, hard })
+    let soft = parts.next().and_then(bound).ok_or(RULE)?;
+    let hard = parts.next().map_or(Some(soft), bound).ok_or(RULE)?;
+    if soft.unwrap_or(u64::MAX) > hard.unwrap_or(u64::MAX) {
+        return Err("the soft limit is above the hard one");
+    }
+    Ok(Limit { resource: *resource, soft, hard })
 }
 
 /// What follows the first `length` bytes of a C string.
@@ -204,13 +212,17 @@ mod tests {
     #[test]
     fn limits_have_a_soft_and_a_hard_bound() {
         let read = |text: &str| limit(text.as_bytes());
-        let files = |soft, hard| Some(Limit { resource: Resource::Nofile, soft, hard });
+        let files = |soft, hard| Ok(Limit { resource: Resource::Nofile, soft, hard });
         assert_eq!(read("nofile=10:20"), files(Some(10), Some(20)));
         assert_eq!(read("RLIMIT_NOFILE=10"), files(Some(10), Some(10)));
         assert_eq!(read("nofile=10:unlimited"), files(Some(10), None));
-        for text in ["nofile", "nofile=", "nofile=20:10", "nofile=unlimited:3", "files=3", "nofile=1:2:3"] {
-            assert_eq!(read(text), None, "{text}");
+        for text in ["nofile", "nofile=", "nofile=1:2:3", "nofile=x"] {
+            assert_eq!(read(text), Err("it is NAME=SOFT:HARD, as in nofile=1024:4096"), "{text}");
         }
+        for text in ["nofile=20:10", "nofile=unlimited:3"] {
+            assert_eq!(read(text), Err("the soft limit is above the hard one"), "{text}");
+        }
+        assert_eq!(read("files=3"), Err("no such limit (prlimit(1) has their names)"));
     }
 
     #[test]

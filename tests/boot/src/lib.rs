@@ -6,4 +6,5 @@ pub mod root;
 pub mod vsock;
 
 pub use machine::{Machine, Plan, Shape};
+pub use parts::broken_minit;
 pub use root::Root;

@@ -33,6 +33,33 @@ pub fn system_part(name: &str) -> &'static Path {
     parts.get(name).unwrap_or_else(|| panic!("cargo xtask boot systems lists no {name}"))
 }
 
+/// minit with a defect that signal 64 meets, built as its package says.
+///
+/// # Panics
+/// Where it cannot be built.
+#[must_use]
+pub fn broken_minit() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+        let target = root.join("target/defect");
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut build = Command::new(cargo);
+        build.args([
+            "build",
+            "--quiet",
+            "--package",
+            "minit",
+            "--features",
+            "program,defect",
+            "--target-dir",
+        ]);
+        let built = build.arg(&target).current_dir(root).status().expect("cargo starts");
+        assert!(built.success(), "cargo build of minit with a defect");
+        target.join("x86_64-unknown-linux-gnu/debug/minit")
+    })
+}
+
 type Parts = HashMap<String, PathBuf>;
 
 fn make(words: &[&str]) -> Parts {

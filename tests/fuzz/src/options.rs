@@ -147,7 +147,7 @@ fn values_agree(text: &[u8]) {
         let theirs = wire::SignalNumber::parse(word).filter(|_| !ONLY_THERE.contains(&name));
         assert_eq!(values::signal(text), theirs.map(wire::SignalNumber::get), "{word:?}");
     }
-    if let Some(limit) = values::limit(text) {
+    if let Ok(limit) = values::limit(text) {
         assert!(limit.hard.is_none_or(|hard| limit.soft.is_some_and(|soft| soft <= hard)));
     }
     if let Some(Wanted::Card(network, gateway)) = Wanted::named(text) {

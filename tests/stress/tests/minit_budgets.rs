@@ -14,7 +14,7 @@ use stress::{Deadline, Served, alone, load, release, release_alone};
 /// Page faults of `minit --no-api -- true` beyond those of `true`; the goal is 20.
 const FAULTS: u64 = 16;
 /// The program file, bytes; the goal is 128 KiB.
-const SIZE: u64 = 356 << 10;
+const SIZE: u64 = 362 << 10;
 /// The program file without the api, the verbs and the configuration file, bytes; the goal is 32 KiB.
 const SIZE_ALONE: u64 = 84 << 10;
 /// Resident memory of both roles, kB, counting what they share twice; the goal is 160.

@@ -128,6 +128,57 @@ fn every_option_of_minit_is_in_its_manual_page_and_no_other() {
     demand_none(&differences(&said, &is), "describe the option in docs/man/minit.1, or remove it there");
 }
 
+/// The verbs of minit, each with its options as the page writes them.
+fn verbs_of_minit(source: &str) -> Vec<(String, Vec<String>)> {
+    let (_, table) = source.split_once("pub static VERBS").expect("the table of verbs");
+    let (table, exec) = table.split_once("const EXEC").expect("the options of exec");
+    let options = |rows: &str| -> Vec<String> {
+        let rows = rows.split("(\"").skip(1).filter(|row| row.contains("NEEDED") || row.contains("NONE"));
+        rows.map(|row| format!("Fl -{}", row.split('"').next().unwrap_or_default())).collect()
+    };
+    let verbs = table.split("name: \"").skip(1).map(|verb| {
+        let name = verb.split('"').next().unwrap_or_default().to_owned();
+        let rows = verb.split_once("rows:").map_or("", |(_, rows)| rows);
+        let all = if rows.contains("&EXEC") { options(exec) } else { options(rows) };
+        (name, all)
+    });
+    verbs.collect()
+}
+
+#[test]
+fn every_verb_of_minit_is_in_its_manual_page_with_its_options_and_no_other() {
+    let verbs = verbs_of_minit(&read("programs/minit/src/verbs/list.rs"));
+    let options: usize = verbs.iter().map(|(_, options)| options.len()).sum();
+    assert!(verbs.len() > 15 && options > 25, "the table is written in another way now: {verbs:?}");
+    let page = read("docs/man/minit.1");
+    let lines = section(&page, "VERBS");
+    let heads: Vec<usize> = (0..lines.len()).filter(|at| lines[*at].starts_with(".It ")).collect();
+    let paragraphs: Vec<String> = heads
+        .iter()
+        .enumerate()
+        .map(|(number, at)| lines[*at..heads.get(number + 1).copied().unwrap_or(lines.len())].join(" "))
+        .collect();
+    let name = |paragraph: &String| paragraph.split(' ').nth(2).unwrap_or_default().to_owned();
+    let said: Vec<String> = paragraphs.iter().map(name).collect();
+    let is: Vec<String> = verbs.iter().map(|(name, _)| name.clone()).collect();
+    assert_eq!(
+        said, is,
+        "describe the verb in docs/man/minit.1, or remove it there, in the order of the help"
+    );
+    let mut missing = Vec::new();
+    for ((name, options), paragraph) in verbs.iter().zip(&paragraphs) {
+        let has = |option: &String| {
+            paragraph
+                .split(option.as_str())
+                .skip(1)
+                .any(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '-'))
+        };
+        missing
+            .extend(options.iter().filter(|option| !has(option)).map(|option| format!("{name}: {option}")));
+    }
+    demand_none(&missing, "describe the option in docs/man/minit.1, under VERBS");
+}
+
 #[test]
 fn rows_of_the_table_become_heads_of_paragraphs() {
     let table = "pub const OPTIONS: [Description; 2] = [\n\

@@ -116,7 +116,10 @@ fn read([memory, cpus, pids]: [Option<&CStr>; 3]) -> Result<Limits, String> {
         parse: fn(&str) -> Result<T, Invalid>,
     ) -> Result<Option<T>, String> {
         let Some(value) = value.map(CStr::to_string_lossy) else { return Ok(None) };
-        parse(&value).map(Some).map_err(|error| format!("{option} {value}: {error}"))
+        // The error names the value too, and the option says what it is.
+        parse(&value)
+            .map(Some)
+            .map_err(|error| format!("{option} {value}: {} (for example {})", error.reason, error.example))
     }
     Ok(Limits {
         memory_max: one("--memory", memory, Memory::parse)?,

@@ -50,7 +50,8 @@ enum Main {
 
 impl First {
     pub fn new(task: Task<'_>) -> Self {
-        let Task { link, started, rank, standing, settings, .. } = task;
+        let Task { link, started, rank, settings, .. } = task;
+        let standing = settings.standing;
         let group = task.group.map(ToOwned::to_owned);
         // Where the kernel reaps nobody counts; what is counted while somebody listens is not all.
         let counted = sys::process::pidfd_open(sys::process::getpid(), PidfdFlags::empty())
@@ -95,6 +96,10 @@ impl Machine for First {
     }
 
     fn resume(&mut self, news: &Resume) -> Done {
+        // The clock is that of all containers of a machine, and a right to set it no reason to.
+        if self.standing != Standing::Machine {
+            return Err("resume: minit is not the first process of a machine here".to_owned());
+        }
         super::resume::apply(news)
     }
 
@@ -145,6 +150,7 @@ impl Machine for First {
                 Heard::Record(Record::Ended(end)) => self.main = Main::Ended(end),
                 Heard::Record(Record::Reaped(pid, end)) => news.push(News::Reaped { pid, end }),
                 Heard::Record(Record::Stopping) => news.push(News::Stopping),
+                Heard::Record(Record::TimeUp) => news.push(News::TimeUp),
                 Heard::Record(_) => {}
                 Heard::Nothing if is_heard => return Next::Serve,
                 // The link is ready, and nothing comes of it: it would be ready for ever.

@@ -7,6 +7,7 @@ mod places;
 mod resume;
 
 use alloc::borrow::ToOwned;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
@@ -18,11 +19,10 @@ use sys::process::{Resource, Rlimit, getrlimit, setrlimit};
 use wire::Words;
 
 use crate::begin::Rank;
-use crate::boot::Standing;
 use crate::first::api::{DONE, HOPELESS};
 use crate::first::link::{Link, Record};
-use crate::message::Part::{Bytes, Error, Text};
-use crate::message::{Part, complain};
+use crate::message::Part::{Error, Text};
+use crate::message::{Part, ours};
 use crate::settings::Settings;
 use machine::First;
 
@@ -43,8 +43,6 @@ pub struct Task<'a> {
     pub started: u64,
     /// What the first process is.
     pub rank: Rank,
-    /// Whether it is that of a machine.
-    pub standing: Standing,
     /// The name of the main command's cgroup, where it has one.
     pub group: Option<&'a str>,
     /// What /proc/self/oom_score_adj said before the first process changed its own.
@@ -59,20 +57,25 @@ pub fn serve(task: Task<'_>) -> u8 {
     if let Some(score) = task.score {
         crate::score::give_back(score);
     }
-    let listeners = places::listeners(&task);
+    let (listeners, made) = places::listeners(&task);
     if listeners.is_empty() && task.settings.service.dial.is_none() {
         return HOPELESS;
     }
     let mut server = match Server::new(service(&task), listeners) {
         Ok(server) => server,
-        Err(errno) => return warn(&[Text("the api cannot serve: "), Error(errno)]),
+        Err(errno) => return warn("the api cannot serve: ", Error(errno)),
     };
     let mut machine = First::new(task);
     machine.say(Record::Ready);
-    match server.run(&mut machine) {
+    let code = match server.run(&mut machine) {
         Ok(()) => DONE,
-        Err(errno) => warn(&[Text("the api cannot wait: "), Error(errno)]),
+        Err(errno) => warn("the api cannot wait: ", Error(errno)),
+    };
+    if let Some(made) = made {
+        made.remove();
     }
+    // Here rather than by returning: the code that takes a server apart piece by piece is 1 % of the program.
+    sys::clone::leave(code)
 }
 
 fn service(task: &Task<'_>) -> Service {
@@ -82,19 +85,29 @@ fn service(task: &Task<'_>) -> Service {
         // It comes from a C string: there is no NUL in it.
         let _ = words.push(&[entry.to_bytes()]);
     }
-    let names = settings.service.variables.iter().flatten();
+    let (mut allowed_users, mut allowed_variables) = (Vec::new(), Vec::new());
+    for (user, name) in settings.service.users.iter().zip(settings.service.variables) {
+        allowed_users.extend(*user);
+        allowed_variables.extend(name.map(|name| name.to_string_lossy().into_owned()));
+    }
+    // What cannot be had is missed only by requests that ask for it, which say why.
+    let mut no_groups = String::new();
+    let groups = match task.rank {
+        Rank::First => groups::commands(task.rank).map_err(|why| no_groups = why).ok(),
+        Rank::Other => {
+            no_groups.push_str("minit is not the first process here");
+            None
+        }
+    };
     Service {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         environment: words,
         speaks_for: sys::process::getppid().map(|pid| (pid, task.started)),
-        allowed_users: settings.service.users.iter().flatten().copied().collect(),
-        allowed_variables: names.map(|name| name.to_string_lossy().into_owned()).collect(),
+        allowed_users,
+        allowed_variables,
         dial: settings.service.dial,
-        groups: match task.rank {
-            // What cannot be had is missed only by requests that ask for it, which say so.
-            Rank::First => groups::commands(task.rank).ok(),
-            Rank::Other => None,
-        },
+        groups,
+        no_groups,
         orphans: Orphans::Ours,
         journal: task.journal.and_then(|journal| fcntl_dupfd_cloexec(journal, 3).ok()),
         nofile: Some(raise_limit_on_descriptors()),
@@ -112,11 +125,8 @@ fn raise_limit_on_descriptors() -> Rlimit {
 }
 
 /// Says on standard error what goes wrong; another try may do better.
-fn warn(parts: &[Part<'_>]) -> u8 {
+fn warn(what: &str, why: Part<'_>) -> u8 {
     const AGAIN: u8 = 1;
-    let mut line: Vec<Part<'_>> = Vec::from([Text("minit: warning: ")]);
-    line.extend_from_slice(parts);
-    line.push(Bytes(b"\n"));
-    complain(&line);
+    ours(&[Text("warning: "), Text(what), why]);
     AGAIN
 }

@@ -3,7 +3,7 @@
 use sys::rand::{GetRandomFlags, getrandom};
 
 use crate::message::Part::Text;
-use crate::message::complain;
+use crate::message::{complain, ours};
 
 /// The first second of 2020: a clock that says less was never set.
 const SANE: u64 = 1_577_836_800;
@@ -18,6 +18,6 @@ pub fn check() {
         )]);
     }
     if sys::clock::seconds_since_1970() < SANE {
-        complain(&[Text("minit: warning: the clock is before 2020: certificates will not be valid yet\n")]);
+        ours(&[Text("warning: the clock is before 2020: certificates will not be valid yet")]);
     }
 }

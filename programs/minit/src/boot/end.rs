@@ -8,12 +8,12 @@ use sys::machine::{Ending, Settled, settle};
 use sys::mount::{MountFlags, UnmountFlags, mount_remount, unmount};
 use sys::reap::End;
 
+use crate::boot::report::Reports;
 use crate::boot::{Standing, warn};
 use crate::lines::each_line;
-use crate::message::Part::{Bytes, Text};
-use crate::message::complain;
-use crate::notes::{Note, tell};
-use crate::settings::Settings;
+use crate::message::Part::{Text, Value};
+use crate::message::ours;
+use crate::settings::{Codes, Settings};
 use crate::values::mask;
 
 /// How long everything may take to be written, in milliseconds.
@@ -21,16 +21,49 @@ const SETTLE_TIME: u64 = 10_000;
 /// More mounts than this are not taken down one by one; what they hold is written all the same.
 const MOST: usize = 4096;
 
+/// What the end depends on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Last {
+    /// Who is told.
+    pub reports: Reports,
+    /// Exit codes that become 0.
+    pub remapped: Codes,
+}
+
+impl Last {
+    /// Of these settings.
+    #[must_use]
+    pub const fn of(settings: &Settings<'_>) -> Self {
+        Self { reports: settings.boot.reports, remapped: settings.remapped }
+    }
+
+    const fn code(self, end: End) -> u8 {
+        let code = end.code();
+        if self.remapped.contains(code) { 0 } else { code }
+    }
+}
+
+/// Ends without having been asked for more: a machine is switched off, elsewhere it is an exit.
+pub fn leave(last: Last, how: End) -> ! {
+    let standing = Standing::find();
+    if standing == Standing::Machine {
+        end(last, Ending::PowerOff, how);
+    }
+    let code = last.code(how);
+    last.reports.send(standing, code, how);
+    sys::clone::leave(code)
+}
+
 /// Ends the machine that we are the first process of; in a container, its pid namespace. Never returns: where the
 /// kernel refuses, it is asked again every second, and a container ends with the first process's exit.
-pub fn end(settings: &Settings<'_>, ending: Ending, end: End) -> ! {
-    let code = if settings.remapped.contains(end.code()) { 0 } else { end.code() };
+pub fn end(last: Last, ending: Ending, end: End) -> ! {
+    let code = last.code(end);
     let standing = Standing::find();
-    settings.boot.reports.send(standing, code, end);
+    last.reports.send(standing, code, end);
     match settle(sys::standard::error(), SETTLE_TIME) {
         Ok(Settled::Done) => {}
         Ok(Settled::NotInTime) => {
-            complain(&[Text("minit: warning: not everything was written in 10 s: it may be lost\n")]);
+            ours(&[Text("warning: not everything was written in 10 s: it may be lost")]);
         }
         Err(_) => sys::fs::sync(),
     }
@@ -39,7 +72,7 @@ pub fn end(settings: &Settings<'_>, ending: Ending, end: End) -> ! {
     }
     loop {
         if let Err(errno) = sys::machine::end(ending) {
-            tell(settings, Note::MachineGoesOn(errno));
+            warn(&[Text("the machine does not end: reboot"), Text("")], errno, "");
         }
         if standing != Standing::Machine {
             sys::clone::leave(code);
@@ -72,7 +105,7 @@ fn take_down() {
 
 fn make_read_only(place: &CStr) {
     if let Err(errno) = mount_remount(place, MountFlags::RDONLY, c"") {
-        warn(&[Bytes(place.to_bytes()), Text("")], errno, "it stays writable to the end");
+        warn(&[Value(place.to_bytes()), Text("")], errno, "it stays writable to the end");
     }
 }
 

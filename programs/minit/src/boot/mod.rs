@@ -18,7 +18,7 @@ use sys::Errno;
 
 use crate::first::decide::OnExit;
 use crate::message::Part::{Error, Text};
-use crate::message::{Part, complain};
+use crate::message::{Part, ours};
 use crate::settings::{Place, Settings};
 
 /// What minit is to those around it.
@@ -92,14 +92,5 @@ pub fn prepare(settings: &mut Settings<'_>, standing: Standing) {
 fn warn(what: &[Part<'_>; 2], why: Errno, loss: &str) {
     let [what, which] = *what;
     let separator = if loss.is_empty() { "" } else { ": " };
-    complain(&[
-        Text("minit: warning: "),
-        what,
-        which,
-        Text(": "),
-        Error(why),
-        Text(separator),
-        Text(loss),
-        Text("\n"),
-    ]);
+    ours(&[Text("warning: "), what, which, Text(": "), Error(why), Text(separator), Text(loss)]);
 }

@@ -10,7 +10,7 @@ use sys::{Errno, Result};
 
 use crate::boot::warn;
 use crate::lines::{c_string, each_line};
-use crate::message::Part::{Bytes, Text};
+use crate::message::Part::{Bytes, Text, Value};
 use crate::message::with_line;
 
 /// More than this many are not looked for.
@@ -22,7 +22,7 @@ pub fn load(list: &[u8]) {
     for (index, path) in names(list).filter(|(_, name)| name.starts_with(b"/")) {
         left.done |= 1 << index;
         if let Err(errno) = load_file(path) {
-            warn(&[Text("module "), Bytes(path)], errno, "");
+            warn(&[Text("module "), Value(path)], errno, "");
         }
     }
     if left.none() {
@@ -33,7 +33,7 @@ pub fn load(list: &[u8]) {
     let _ = search("modules.builtin", &mut |line| left.take(line, |_| {}));
     let why = searched.err().unwrap_or(Errno::NOENT);
     for name in left.names() {
-        warn(&[Text("module "), Bytes(name)], why, "not in /lib/modules/RELEASE/modules.dep of this kernel");
+        warn(&[Text("module "), Value(name)], why, "not in /lib/modules/RELEASE/modules.dep of this kernel");
     }
 }
 
@@ -98,7 +98,7 @@ fn load_with_needs(line: &[u8]) {
     for path in in_order(line) {
         let loaded = in_modules(path, |file| load_file(file.to_bytes()));
         if let Err(errno) = loaded {
-            warn(&[Text("module "), Bytes(path)], errno, "");
+            warn(&[Text("module "), Value(path)], errno, "");
         }
     }
 }

@@ -7,7 +7,7 @@ use sys::network::{Network, Routing};
 
 use crate::boot::warn;
 use crate::lines::each_line;
-use crate::message::Part::{Bytes, Text};
+use crate::message::Part::{Text, Value};
 use crate::values::number;
 
 /// What is set up.
@@ -92,7 +92,7 @@ pub fn name_from_file() {
 /// Gives the machine a name.
 pub fn set_name(name: &[u8]) {
     if let Err(errno) = sys::system::sethostname(name) {
-        warn(&[Text("hostname "), Bytes(name)], errno, "the name stays what it was");
+        warn(&[Text("hostname "), Value(name)], errno, "the name stays what it was");
     }
 }
 

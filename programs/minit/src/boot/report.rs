@@ -34,6 +34,22 @@ impl Reports {
         port.filter(|port| *port != u32::MAX).map(|port| Self { port: Some(port), ..self })
     }
 
+    /// The same in a word.
+    #[must_use]
+    pub const fn pack(self) -> u64 {
+        let port = match self.port {
+            Some(port) => port as u64,
+            None => u32::MAX as u64,
+        };
+        (self.console as u64) << 32 | port
+    }
+
+    /// From a word of [`Reports::pack`].
+    #[must_use]
+    pub fn unpack(word: u64) -> Self {
+        Self { console: word >> 32 & 1 == 1, port: Some(word as u32).filter(|port| *port != u32::MAX) }
+    }
+
     /// Tells them. What is the console of a machine is standard error elsewhere: /dev/console may be another's.
     pub fn send(self, standing: Standing, code: u8, end: End) {
         if self.console {
@@ -88,6 +104,9 @@ mod tests {
     fn reports_go_to_the_console_and_to_a_port() {
         let both = Reports::default().and(b"console").and_then(|one| one.and(b"vsock:1025"));
         assert_eq!(both, Some(Reports { console: true, port: Some(1025) }));
+        for reports in [both.unwrap_or_default(), Reports::default()] {
+            assert_eq!(Reports::unpack(reports.pack()), reports);
+        }
         for text in [&b""[..], b"vsock", b"vsock:", b"vsock:4294967295", b"vsock:-1", b"tcp:1"] {
             assert_eq!(Reports::default().and(text), None, "{}", text.escape_ascii());
         }

@@ -6,7 +6,7 @@ use sys::reap::{End, end_of};
 use sys::signals::send;
 
 use crate::message::Part::{Error, Text};
-use crate::message::complain;
+use crate::message::ours;
 use crate::settings::{Dialect, Settings};
 
 /// From this version a pidfd tells how a process ended that the kernel has reaped (PIDFD_INFO_EXIT).
@@ -34,11 +34,7 @@ pub fn end_of_child(child: BorrowedFd<'_>) -> Option<End> {
     }
     let is_gone = send(child, 0) == Err(Errno::SRCH);
     told.err().filter(|_| is_gone).map(|errno| {
-        complain(&[
-            Text("minit: warning: the kernel does not say how a child ended: "),
-            Error(errno),
-            Text("\n"),
-        ]);
+        ours(&[Text("warning: the kernel does not say how a child ended: "), Error(errno)]);
         End::Code(crate::OURS)
     })
 }

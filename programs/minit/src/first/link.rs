@@ -48,6 +48,8 @@ pub enum Record {
     Reaped(i32, End),
     /// To the api: everything is told to end.
     Stopping,
+    /// To the api: everything is killed in a moment; it may do so first, and tell its clients.
+    TimeUp,
 }
 
 /// Bytes of a record: kind, a number, another of 64 bits.
@@ -77,6 +79,7 @@ impl Record {
             Self::Ended(end) => (6, 0, end.status().into()),
             Self::Reaped(pid, end) => (7, pid.cast_unsigned(), end.status().into()),
             Self::Stopping => (8, 0, 0),
+            Self::TimeUp => (9, 0, 0),
         };
         (u128::from(kind) | u128::from(number) << 32 | u128::from(rest) << 64).to_le_bytes()
     }
@@ -104,6 +107,7 @@ impl Record {
             6 => Self::Ended(End::from_status(rest as u32)),
             7 => Self::Reaped(number.cast_signed(), End::from_status(rest as u32)),
             8 => Self::Stopping,
+            9 => Self::TimeUp,
             _ => return None,
         })
     }
@@ -169,7 +173,7 @@ impl AsFd for Link {
 mod tests {
     use super::*;
 
-    const RECORDS: [Record; 12] = [
+    const RECORDS: [Record; 13] = [
         Record::Ready,
         Record::Shutdown(Order { then: OnExit::Exit, code: None, grace: None }),
         Record::Shutdown(Order { then: OnExit::Machine(Ending::PowerOff), code: Some(0), grace: Some(0) }),
@@ -182,6 +186,7 @@ mod tests {
         Record::Ended(End::Signal(64)),
         Record::Reaped(i32::MAX, End::Signal(9)),
         Record::Stopping,
+        Record::TimeUp,
     ];
 
     #[test]

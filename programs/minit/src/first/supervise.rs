@@ -7,6 +7,7 @@ use sys::reap::{End, Found, Reaper, Target, any, kill, set_reaper};
 use sys::signals::{Received, SignalSet, next, take};
 
 use crate::begin::Rank;
+use crate::boot::end::Last;
 use crate::first::api::{Api, Outlook};
 use crate::first::decide::{Action, Event, OnExit, Phase, Policy, Timer, decide};
 use crate::first::kernel::end_of_child;
@@ -25,9 +26,26 @@ const SIGCONT: i32 = 18;
 const SIGSTOP: i32 = 19;
 const SUSPENDING: [i32; 3] = [20, 21, 22];
 
+/// How long the api has to tell its clients that their commands were killed, in milliseconds.
+const LAST_WORDS: u64 = 200;
 const SECOND: u64 = 1_000_000_000;
 /// Milliseconds between looks while the kernel refuses to wait for us, or reports what cannot be read.
 pub const BLIND_PAUSE: u32 = 20;
+
+/// How long it is until then, on the monotonic clock.
+pub fn left_until(deadline: u64) -> Timespec {
+    let left = deadline.saturating_sub(sys::clock::monotonic());
+    Timespec { tv_sec: (left / SECOND) as i64, tv_nsec: (left % SECOND) as i64 }
+}
+
+/// What becomes of a deadline.
+pub fn deadline(before: Option<u64>, timer: Timer) -> Option<u64> {
+    match timer {
+        Timer::Keep => before,
+        Timer::Off => None,
+        Timer::Start(time) => Some(sys::clock::monotonic().saturating_add(time.saturating_mul(1_000_000))),
+    }
+}
 
 /// What the loop works on.
 #[derive(Debug)]
@@ -66,6 +84,8 @@ struct State {
     code: Option<u8>,
     /// How we are to end.
     leaving: Option<End>,
+    /// The api was told that the time is up, and has [`LAST_WORDS`].
+    has_last_words: bool,
 }
 
 /// What [`Supervisor::wait`] has found, in the order in which it is looked after.
@@ -85,7 +105,15 @@ impl Supervisor<'_> {
             _ => Phase::Running,
         };
         let policy = self.settings.policy;
-        let mut state = State { phase, policy, deadline: None, last: None, code: None, leaving: None };
+        let mut state = State {
+            phase,
+            policy,
+            deadline: None,
+            last: None,
+            code: None,
+            leaving: None,
+            has_last_words: false,
+        };
         self.start_api(&state);
         self.choose_reaper(&mut state);
         loop {
@@ -108,8 +136,7 @@ impl Supervisor<'_> {
             }
             let is_past = |time: Option<u64>| time.is_some_and(|time| sys::clock::monotonic() >= time);
             if is_past(state.deadline) {
-                state.deadline = None;
-                self.step(&mut state, Event::TimeUp);
+                self.time_is_up(&mut state);
             }
             if is_past(due) {
                 self.start_api(&state);
@@ -123,10 +150,7 @@ impl Supervisor<'_> {
     /// The one place that waits: for a signal, a word of the api, the end of either child where no signal tells it,
     /// and no longer than to the deadline.
     fn wait(&self, deadline: Option<u64>) -> [bool; 4] {
-        let timeout = deadline.map(|deadline| {
-            let left = deadline.saturating_sub(sys::clock::monotonic());
-            Timespec { tv_sec: (left / SECOND) as i64, tv_nsec: (left % SECOND) as i64 }
-        });
+        let timeout = deadline.map(left_until);
         let untold = self.reaper == Reaper::Kernel;
         let signals = self.signals.as_fd();
         let main = self.main.as_ref().filter(|_| untold).map(|main| main.pidfd.as_fd());
@@ -154,6 +178,19 @@ impl Supervisor<'_> {
         };
         if let Err(errno) = api.start(news) {
             tell(self.settings, Note::NoApi(errno));
+        }
+    }
+
+    /// Before all are killed, and the api with them, that kills its own commands and tells their ends to clients.
+    fn time_is_up(&mut self, state: &mut State) {
+        state.deadline = None;
+        let kills = matches!(state.phase, Phase::Stopping | Phase::Clearing(_));
+        if let (Some(api), true, false) = (&self.api, kills, state.has_last_words) {
+            api.say(Record::TimeUp);
+            state.has_last_words = true;
+            state.deadline = deadline(None, Timer::Start(LAST_WORDS));
+        } else {
+            self.step(state, Event::TimeUp);
         }
     }
 
@@ -195,7 +232,11 @@ impl Supervisor<'_> {
     fn take_end_of_api(&mut self, state: &mut State, end: End) {
         let Some(api) = &mut self.api else { return };
         let outlook = api.ended(end);
-        if matches!(state.phase, Phase::Clearing(_) | Phase::Killed(_) | Phase::Over) {
+        let ends = matches!(state.phase, Phase::Clearing(_) | Phase::Killed(_) | Phase::Over);
+        if state.has_last_words && !matches!(state.phase, Phase::Killed(_)) {
+            state.deadline = Some(0);
+        }
+        if ends {
             api.due = None;
         } else if outlook == Outlook::Again {
             tell(self.settings, Note::ApiEnded(end));
@@ -204,8 +245,8 @@ impl Supervisor<'_> {
             }
         } else {
             self.api = None;
-            if self.settings.on_exit.is_none() {
-                // To stay was for the sake of clients.
+            if self.settings.on_exit.is_none() && !state.has_last_words {
+                // To stay was for the sake of clients. What a client has ordered at a stop holds on.
                 state.policy.on_exit = OnExit::Exit;
             }
             self.step(state, Event::NobodyServes);
@@ -282,13 +323,7 @@ impl Supervisor<'_> {
     fn step(&mut self, state: &mut State, event: Event) {
         let (phase, action, timer) = decide(&state.policy, state.phase, event);
         state.phase = phase;
-        match timer {
-            Timer::Keep => {}
-            Timer::Off => state.deadline = None,
-            Timer::Start(time) => {
-                state.deadline = Some(sys::clock::monotonic().saturating_add(time.saturating_mul(1_000_000)));
-            }
-        }
+        state.deadline = deadline(state.deadline, timer);
         self.perform(state, action);
     }
 
@@ -322,7 +357,7 @@ impl Supervisor<'_> {
             }
             Action::Leave(end) => self.leave(state, end),
             Action::EndMachine(ending, end) => {
-                crate::boot::end::end(self.settings, ending, state.code.map_or(end, End::Code))
+                crate::boot::end::end(Last::of(self.settings), ending, state.code.map_or(end, End::Code))
             }
         }
     }
@@ -366,7 +401,7 @@ impl Supervisor<'_> {
         match start(self.settings, self.steps.plan(), self.cgroup) {
             Ok(main) => {
                 self.group = main.pid;
-                crate::first::survive::remember(main.pid, self.settings.crash);
+                crate::kept::remember(main.pid);
                 if let Some(api) = &self.api {
                     api.say(Record::Started(main.pid));
                 }

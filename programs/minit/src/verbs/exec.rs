@@ -4,41 +4,18 @@ use husk_client::{
     Attach, Client, End, Exec, Filter, Goal, Input, OnDisconnect, Relay, Running, Scope, Signals, screen,
 };
 
-use super::options::{Options, Row, Value};
+use super::options::Options;
 use super::plain::PATIENCE;
 use super::{Failure, Outcome};
 use crate::help::print;
 use crate::message::Part::Text;
-use crate::message::complain;
-
-/// What follows `exec`.
-pub const USAGE: &str = "[-i] [-t] [-d] [-e NAME[=VALUE]]… [-w DIR] [-u USER[:GROUP]] [--timeout TIME] [--id ID] \
-[--tag TAG] [--memory SIZE] [--cpus N] [--pids N] [--no-new-privs] [--] CMD [ARG…]";
-
-/// What follows `attach`.
-pub const ATTACH_USAGE: &str = "[-i] [--from-stdout N] [--from-stderr N] ID";
-
-const ROWS: [Row; 13] = [
-    ("env", b'e', Value::Needed),
-    ("workdir", b'w', Value::Needed),
-    ("user", b'u', Value::Needed),
-    ("tty", b't', Value::None),
-    ("interactive", b'i', Value::None),
-    ("detach", b'd', Value::None),
-    ("timeout", 0, Value::Needed),
-    ("id", 0, Value::Needed),
-    ("tag", 0, Value::Needed),
-    ("memory", 0, Value::Needed),
-    ("cpus", 0, Value::Needed),
-    ("pids", 0, Value::Needed),
-    ("no-new-privs", 0, Value::None),
-];
+use crate::message::ours;
 
 /// `exec`
 pub fn exec(options: &mut Options<'_>) -> Outcome {
     let mut exec = Exec::new("");
     let (mut tty, mut input, mut detach, mut named) = (false, false, false, false);
-    while let Some((name, value)) = options.next(&ROWS)? {
+    while let Some((name, value)) = options.next()? {
         let text = options.text(value)?;
         exec = match name {
             "env" => match text.split_once('=') {
@@ -107,7 +84,7 @@ pub fn exec(options: &mut Options<'_>) -> Outcome {
 const NO_READER: u8 = 141;
 
 fn relay(client: &mut Client, running: Running, signals: Signals, input: Input, goal: Goal) -> Outcome {
-    let notice = &mut |text: &str| complain(&[Text("minit: "), Text(text), Text("\n")]);
+    let notice = &mut |text: &str| ours(&[Text(text)]);
     let end =
         Relay { client, running, signals, scope: Scope::Group, input, keys: None, goal, notice }.run()?;
     match end {
@@ -121,13 +98,8 @@ fn relay(client: &mut Client, running: Running, signals: Signals, input: Input, 
 
 /// `attach`
 pub fn attach(options: &mut Options<'_>) -> Outcome {
-    const ROWS: [Row; 3] = [
-        ("interactive", b'i', Value::None),
-        ("from-stdout", 0, Value::Needed),
-        ("from-stderr", 0, Value::Needed),
-    ];
     let (mut from, mut input) = (Attach::default(), Input::None);
-    while let Some((name, value)) = options.next(&ROWS)? {
+    while let Some((name, value)) = options.next()? {
         match name {
             "from-stdout" => from.stdout = Some(options.number(value)?),
             "from-stderr" => from.stderr = Some(options.number(value)?),
@@ -155,9 +127,8 @@ pub fn attach(options: &mut Options<'_>) -> Outcome {
 
 /// `logs`: what is kept of its output, and with -f what comes.
 pub fn logs(options: &mut Options<'_>) -> Outcome {
-    const ROWS: [Row; 1] = [("follow", b'f', Value::None)];
     let mut follow = false;
-    while options.next(&ROWS)?.is_some() {
+    while options.next()?.is_some() {
         follow = true;
     }
     let ids = options.rest(1, 1)?;

@@ -2,6 +2,7 @@
 //! any other, in a process of their own that has a heap.
 
 mod exec;
+mod list;
 mod options;
 mod ping;
 mod plain;
@@ -12,19 +13,22 @@ use alloc::boxed::Box;
 use husk_client::Error;
 use sys::start::Invocation;
 
-use crate::help::print;
-use crate::message::Part::Text;
-use crate::message::complain;
+use crate::help::{HELP, explain, print};
+use crate::message::Part::{Text, Value};
+use crate::message::{ours, say};
 use crate::settings::{Dialect, dialect};
-use options::Options;
+use list::VERBS;
+use options::{Options, Row};
 use plain::Plain;
 
 /// A verb.
 #[derive(Clone, Copy, Debug)]
 pub struct Verb {
     name: &'static str,
-    /// What follows its name.
-    usage: &'static str,
+    /// What follows its name; a line on what it does; and perhaps others on its options.
+    text: &'static str,
+    /// Its own options.
+    rows: &'static [Row],
     act: Act,
 }
 
@@ -56,67 +60,62 @@ impl From<Error> for Failure {
     }
 }
 
-const VERBS: [Verb; 17] = [
-    Verb { name: "ping", usage: "[--wait TIME]", act: Act::Run(ping::ping) },
-    Verb { name: "exec", usage: exec::USAGE, act: Act::Run(exec::exec) },
-    Verb { name: "attach", usage: exec::ATTACH_USAGE, act: Act::Run(exec::attach) },
-    Verb { name: "logs", usage: "[-f] ID", act: Act::Run(exec::logs) },
-    Verb { name: "wait", usage: "[--timeout TIME] ID…", act: Act::Ask(&plain::WAIT) },
-    Verb { name: "kill", usage: plain::KILL_USAGE, act: Act::Ask(&plain::KILL) },
-    Verb { name: "list", usage: plain::LIST_USAGE, act: Act::Ask(&plain::LIST) },
-    Verb { name: "ps", usage: "", act: Act::Ask(&plain::PROCESSES) },
-    Verb { name: "stats", usage: "", act: Act::Ask(&plain::STATS) },
-    Verb { name: "events", usage: "", act: Act::Ask(&plain::EVENTS) },
-    Verb { name: "freeze", usage: "[ID]", act: Act::Ask(&plain::FREEZE) },
-    Verb { name: "thaw", usage: "[ID]", act: Act::Ask(&plain::THAW) },
-    Verb { name: "ack", usage: "ID…", act: Act::Ask(&plain::ACK) },
-    Verb { name: "resize", usage: "ID ROWS COLUMNS", act: Act::Ask(&plain::RESIZE) },
-    Verb { name: "signal", usage: "SIGNAL", act: Act::Ask(&plain::SIGNAL) },
-    Verb { name: "shutdown", usage: plain::SHUTDOWN_USAGE, act: Act::Ask(&plain::SHUTDOWN) },
-    Verb { name: "resume", usage: "[--hostname NAME] [--machine-id ID]", act: Act::Ask(&plain::RESUME) },
-];
-
 /// The verb that was asked for, if the first argument is one. Who wants to run a command of that name says
 /// `minit -- NAME`.
 #[must_use]
-pub fn asked(invocation: &Invocation) -> Option<Verb> {
+pub fn asked(invocation: &Invocation) -> Option<&'static Verb> {
     let [name, verb, ..] = invocation.arguments else { return None };
     let (name, verb) = (name.text()?, verb.text()?);
     let is_ours = dialect(name) == Dialect::Minit;
-    VERBS.into_iter().find(|known| is_ours && known.name.as_bytes() == verb.to_bytes())
+    VERBS.iter().find(|known| is_ours && known.name.as_bytes() == verb.to_bytes())
 }
 
 impl Verb {
-    /// Does it; the exit code.
-    #[must_use]
-    pub fn run(self, invocation: &Invocation) -> u8 {
+    /// Does it, and ends.
+    pub fn run(&'static self, invocation: &Invocation) -> ! {
         let mut options = Options::new(self, invocation);
         let outcome = match self.act {
             Act::Ask(plain) => plain.run(&mut options),
             Act::Run(run) => run(&mut options),
         };
-        match outcome {
-            Ok(code) | Err(Failure::Answered(code)) => code,
+        let code = match &outcome {
+            Ok(code) | Err(Failure::Answered(code)) => *code,
             Err(Failure::Client(error)) => {
-                let code = error.code();
-                let text = alloc::string::ToString::to_string(&error);
+                let text = alloc::string::ToString::to_string(error);
                 // The server names the request itself where the request is wrong.
                 let names = text.strip_prefix(self.name).is_some_and(|rest| rest.starts_with(": "));
                 let who = if names { "" } else { self.name };
                 let colon = if names { "" } else { ": " };
-                complain(&[Text("minit: "), Text(who), Text(colon), Text(&text), Text("\n")]);
-                code
+                ours(&[Text(who), Text(colon), Value(text.as_bytes())]);
+                error.code()
             }
-        }
+        };
+        // Nothing is taken apart before that: only the kernel would be the wiser.
+        sys::clone::leave(code)
     }
 
     /// Prints how it is used.
-    fn explain(self) {
-        for part in
-            ["minit ", self.name, " [--socket PATH|--vsock CID:PORT|--firecracker PATH:PORT] ", self.usage]
-        {
-            print(part);
-        }
+    fn explain(&self) {
+        const SHARED: &str = " [--socket PATH|--vsock CID:PORT|--firecracker PATH:PORT] ";
+        say(&[Text("minit "), Text(self.name), Text(SHARED)]);
+        explain(self.text);
+        print("\n");
+    }
+}
+
+/// `help`
+fn help(options: &mut Options<'_>) -> Outcome {
+    options.rest(0, 0)?;
+    explain(HELP);
+    list();
+    Ok(0)
+}
+
+/// Prints a line for each.
+pub fn list() {
+    print("\nVerbs (minit VERB --help)\n");
+    for verb in &VERBS {
+        print(verb.text.split('\n').nth(1).unwrap_or_default());
         print("\n");
     }
 }
@@ -142,5 +141,23 @@ mod tests {
         assert_eq!(verb(&[c"tini", c"exec"]), None);
         assert_eq!(verb(&[c"minit"]), None);
         assert_eq!(verb(&[]), None);
+    }
+
+    #[test]
+    fn every_option_of_a_verb_is_explained_and_every_verb_has_a_line() {
+        for verb in &VERBS {
+            for (name, letter, _) in verb.rows {
+                let has = |option: &str| {
+                    verb.text.split(|c: char| c != '-' && !c.is_alphanumeric()).any(|word| word == option)
+                };
+                assert!(has(&std::format!("--{name}")), "{}: --{name}", verb.name);
+                assert!(
+                    *letter == 0 || has(&std::format!("-{}", char::from(*letter))),
+                    "{}: {name}",
+                    verb.name
+                );
+            }
+            assert!(verb.text.lines().nth(1).is_some_and(|line| !line.is_empty()), "{}", verb.name);
+        }
     }
 }

@@ -8,13 +8,11 @@ use sys::exec::Argument;
 use sys::start::Invocation;
 
 use super::{Failure, Verb};
-use crate::message::Part::{Bytes, Text};
-use crate::message::complain;
+use crate::message::Part::{Text, Value as Shown};
+use crate::message::ours;
+use crate::settings::DEFAULT_SOCKET;
 use crate::values::{milliseconds, number};
 use crate::words::{Word, Words};
-
-/// Where a minit listens unless it is told otherwise.
-const SOCKET: &CStr = c"/run/minit.sock";
 
 /// An option: its long name, its letter or 0, and whether a value follows.
 pub type Row = (&'static str, u8, Value);
@@ -37,7 +35,7 @@ const SHARED: [Row; 4] = [
 /// The arguments of a verb.
 #[derive(Debug)]
 pub struct Options<'a> {
-    verb: Verb,
+    verb: &'static Verb,
     words: Words<'a>,
     address: Address<'a>,
     /// Whether the options are over: what follows may look like one.
@@ -49,20 +47,25 @@ pub struct Options<'a> {
 }
 
 impl<'a> Options<'a> {
-    pub fn new(verb: Verb, invocation: &'a Invocation) -> Self {
+    pub fn new(verb: &'static Verb, invocation: &'a Invocation) -> Self {
         let words = Words::new(invocation.arguments.get(1..).unwrap_or(&[Argument::END]));
         Self {
             verb,
             words,
-            address: Address::Unix(SOCKET.to_bytes()),
+            address: Address::Unix(DEFAULT_SOCKET.to_bytes()),
             ended: false,
             client: None,
             invocation,
         }
     }
 
+    /// The verb's own options.
+    pub const fn rows(&self) -> &'static [Row] {
+        self.verb.rows
+    }
+
     /// The next option that is the verb's own, and its value.
-    pub fn next(&mut self, rows: &[Row]) -> Result<Option<(&'static str, &'a CStr)>, Failure> {
+    pub fn next(&mut self) -> Result<Option<(&'static str, &'a CStr)>, Failure> {
         while !self.ended
             && let Some(word) = self.words.next_option()
         {
@@ -70,7 +73,7 @@ impl<'a> Options<'a> {
                 Word::Short(letter) => row.1 == letter,
                 Word::Long(name, _) => row.0.as_bytes() == name,
             };
-            let Some((name, _, kind)) = rows.iter().chain(&SHARED).find(find) else {
+            let Some((name, _, kind)) = self.verb.rows.iter().chain(&SHARED).find(find) else {
                 return Err(match word {
                     Word::Short(letter) => self.refuse("-", &[letter], "no such option"),
                     Word::Long(name, _) => self.refuse("--", name, "no such option"),
@@ -106,13 +109,13 @@ impl<'a> Options<'a> {
     /// What the options left, from `least` to `most` words.
     pub fn rest(&mut self, least: usize, most: usize) -> Result<Vec<&'a str>, Failure> {
         // A verb without options of its own still has the shared ones.
-        self.next(&[])?;
-        let words = self.words.command().iter().map_while(|word| word.text());
-        let words: Vec<&str> = words.map(|word| self.text(word)).collect::<Result<_, _>>()?;
+        self.next()?;
+        let mut words: Vec<&str> = Vec::new();
+        for word in self.words.command().iter().map_while(|word| word.text()) {
+            words.push(self.text(word)?);
+        }
         if words.len() < least || words.len() > most {
-            complain(&[Text("minit: "), Text(self.verb.name), Text(": wrong number of arguments: ")]);
-            complain(&[Text("minit "), Text(self.verb.name), Text(" "), Text(self.verb.usage), Text("\n")]);
-            return Err(Failure::Answered(125));
+            return Err(self.refuse("", b"wrong number of arguments", "see --help"));
         }
         Ok(words)
     }
@@ -136,16 +139,7 @@ impl<'a> Options<'a> {
     /// Says that an argument is wrong.
     pub fn refuse(&self, dashes: &str, what: &[u8], why: &str) -> Failure {
         let verb = Text(self.verb.name);
-        complain(&[
-            Text("minit: "),
-            verb,
-            Text(": "),
-            Text(dashes),
-            Bytes(what),
-            Text(": "),
-            Text(why),
-            Text("\n"),
-        ]);
+        ours(&[verb, Text(": "), Text(dashes), Shown(what), Text(": "), Text(why)]);
         Failure::Answered(125)
     }
 

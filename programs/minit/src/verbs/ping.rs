@@ -5,7 +5,7 @@ use alloc::string::{String, ToString};
 use husk_client::{Error, Until};
 
 use super::Outcome;
-use super::options::{Options, Row, Value};
+use super::options::Options;
 use crate::help::print;
 
 /// Between two attempts to reach a server that is not there yet, in nanoseconds.
@@ -13,9 +13,8 @@ const PAUSE: i64 = 20_000_000;
 
 /// `ping`: for health checks. 0 where the server answers, else 1.
 pub fn ping(options: &mut Options<'_>) -> Outcome {
-    const ROWS: [Row; 1] = [("wait", 0, Value::Needed)];
     let mut wait = 0;
-    while let Some((_, value)) = options.next(&ROWS)? {
+    while let Some((_, value)) = options.next()? {
         wait = options.time(value)?;
     }
     options.rest(0, 0)?;

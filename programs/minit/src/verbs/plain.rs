@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use husk_client::{Client, Error, Message, Until};
 use wire::json::Object;
 
-use super::options::{Options, Row, Value};
+use super::options::Options;
 use super::table::{Column, show};
 use super::{Failure, Outcome};
 use crate::help::print;
@@ -23,7 +23,7 @@ enum Form {
     Number,
     /// In milliseconds.
     Time,
-    /// A pid where it is a number, else an exec's id.
+    /// An exec's id; a pid where no exec has it and it is a number.
     Target,
 }
 
@@ -46,8 +46,7 @@ enum Shown {
 pub struct Plain {
     /// Type of the request, and of its answer.
     types: [&'static str; 2],
-    options: &'static [Row],
-    /// For each option, the member that it becomes.
+    /// For each option of the verb, the member that it becomes.
     members: &'static [Member],
     words: &'static [Member],
     /// How many words there are at least and at most.
@@ -58,32 +57,28 @@ pub struct Plain {
 type Member = (&'static str, Form);
 
 const MANY: usize = usize::MAX;
+const PID: Member = ("pid", Form::Number);
 const ID: Member = ("id", Form::Text);
 /// A request without options and words that is answered with `ok`.
 const BARE: Plain =
-    Plain { types: ["", "ok"], options: &[], members: &[], words: &[], count: [0, 0], shown: Shown::Nothing };
+    Plain { types: ["", "ok"], members: &[], words: &[], count: [0, 0], shown: Shown::Nothing };
 
 pub const WAIT: Plain = Plain {
     types: ["wait", "exit"],
-    options: &[("timeout", 0, Value::Needed)],
     members: &[("timeout_ms", Form::Time)],
     words: &[ID],
     count: [1, MANY],
     shown: Shown::Code,
 };
-pub const KILL_USAGE: &str = "[-s SIGNAL] [--scope leader|group|tree] ID|PID…";
 pub const KILL: Plain = Plain {
     types: ["kill", "kill_result"],
-    options: &[("signal", b's', Value::Needed), ("scope", 0, Value::Needed)],
-    members: &[("signal", Form::Text), ("scope", Form::Text)],
+    members: &[("signal", Form::Text), ("scope", Form::Text), PID],
     words: &[("id", Form::Target)],
     count: [1, MANY],
     ..BARE
 };
-pub const LIST_USAGE: &str = "[--tag TAG] [--state running|exited|orphaned]";
 pub const LIST: Plain = Plain {
     types: ["list", "execs"],
-    options: &[("tag", 0, Value::Needed), ("state", 0, Value::Needed)],
     members: &[("tag", Form::Text), ("state", Form::Text)],
     shown: Shown::Table(&[
         ("ID", &["id"]),
@@ -119,17 +114,14 @@ pub const RESIZE: Plain = Plain {
 };
 pub const SIGNAL: Plain =
     Plain { types: ["signal_main", "ok"], words: &[("signal", Form::Text)], count: [1, 1], ..BARE };
-pub const SHUTDOWN_USAGE: &str = "[--mode exit|poweroff|reboot] [--grace TIME] [--code CODE]";
 pub const SHUTDOWN: Plain = Plain {
     types: ["shutdown", "ok"],
-    options: &[("mode", 0, Value::Needed), ("grace", 0, Value::Needed), ("code", 0, Value::Needed)],
     members: &[("mode", Form::Text), ("grace_ms", Form::Time), ("code", Form::Number)],
     ..BARE
 };
 /// From the host to a guest that was restored from a snapshot: the time, fresh randomness, and who it is now.
 pub const RESUME: Plain = Plain {
     types: ["resume", "ok"],
-    options: &[("hostname", 0, Value::Needed), ("machine-id", 0, Value::Needed)],
     members: &[("hostname", Form::Text), ("machine_id", Form::Text)],
     ..BARE
 };
@@ -138,13 +130,15 @@ impl Plain {
     /// Does it.
     pub fn run(&self, options: &mut Options<'_>) -> Outcome {
         let mut given: Vec<(Member, &str)> = Vec::new();
-        while let Some((name, value)) = options.next(self.options)? {
-            let mut rows = self.options.iter().zip(self.members);
+        while let Some((name, value)) = options.next()? {
+            let mut rows = options.rows().iter().zip(self.members);
             if let Some((_, member)) = rows.find(|((row, ..), _)| *row == name) {
                 given.push((*member, options.checked(member.1, value)?));
             }
         }
-        let words = options.rest(self.count[0], self.count[1])?;
+        // Who is meant stands there already.
+        let count = if given.iter().any(|(member, _)| *member == PID) { [0, 0] } else { self.count };
+        let words = options.rest(count[0], count[1])?;
         for ((_, form), word) in self.words.iter().zip(&words) {
             if *form == Form::Number && number(word.as_bytes()).is_none() {
                 return Err(options.refuse("", word.as_bytes(), "is no number"));
@@ -158,7 +152,15 @@ impl Plain {
         loop {
             let mut members = given.clone();
             members.extend(self.words.iter().copied().zip(turn.iter().copied()));
-            let code = self.ask(client, &members)?;
+            let code = match (self.ask(client, &members), members.last_mut()) {
+                (Err(Failure::Client(error)), Some((member @ (_, Form::Target), value)))
+                    if is_no_exec(&error) && number(value.as_bytes()).is_some() =>
+                {
+                    *member = PID;
+                    self.ask(client, &members)?
+                }
+                (answer, _) => answer?,
+            };
             match turns.next() {
                 Some(next) => turn = next,
                 None => return Ok(code),
@@ -210,6 +212,11 @@ impl Plain {
     }
 }
 
+/// Whether the server knows no exec of the id that it was asked about.
+fn is_no_exec(error: &Error) -> bool {
+    matches!(error, Error::Refused { text, .. } if text.contains("no exec has the id"))
+}
+
 /// Members, whose values have been checked.
 fn write(object: &mut Object<'_>, members: &[(Member, &str)]) {
     for ((name, form), value) in members {
@@ -217,7 +224,6 @@ fn write(object: &mut Object<'_>, members: &[(Member, &str)]) {
         match (form, number(bytes)) {
             (Form::Time, _) => object.count(name, milliseconds(bytes).unwrap_or_default()),
             (Form::Number, count) => object.count(name, count.unwrap_or_default()),
-            (Form::Target, Some(pid)) => object.count("pid", pid),
             (Form::Text | Form::Target, _) => object.text(name, value),
         };
     }

@@ -114,6 +114,46 @@ fn a_stop_lets_clients_have_the_ends_of_their_commands() {
 }
 
 #[test]
+fn who_does_not_end_within_the_grace_is_killed_and_its_client_is_told_before_the_end() {
+    for served in [Served::first(&["sleep", "1000"]), Served::beside(&["sleep", "1000"]), Served::first(&[])]
+    {
+        let mut client = served.connect();
+        client.send(json!({"type": "exec", "id": "one", "events": true, "cmd": "sh", "timeout_ms": 0,
+            "args": ["-c", "trap '' TERM; echo ready; while :; do sleep 0.05; done"]}));
+        assert_eq!(client.next_of("stdout")["data"], "ready");
+        let begun = Instant::now();
+        served.ask(json!({"type": "shutdown", "grace_ms": 500}));
+        let mut rest = Vec::new();
+        while let Some(message) = client.next() {
+            rest.push(message);
+        }
+        let of = |kind: &str| rest.iter().find(|message| message["type"] == kind);
+        let exit = of("exit").unwrap_or_else(|| panic!("no exit: {rest:?}"));
+        assert_eq!(
+            (&exit["code"], &exit["signal"], &exit["killed_by"]),
+            (&json!(137), &json!(9), &json!("shutdown"))
+        );
+        assert!(of("eof").is_some(), "{rest:?}");
+        let outcome = served.running.end();
+        assert!(outcome.code.is_some(), "{outcome:?}");
+        let took = begun.elapsed();
+        assert!(took >= Duration::from_millis(500) && took < Duration::from_secs(5), "{took:?}");
+    }
+}
+
+#[test]
+fn a_main_command_that_ignores_the_stop_does_not_keep_the_ends_of_others_from_clients() {
+    let mut served = Served::first(&["sh", "-c", "trap '' TERM; echo ready; while :; do sleep 1; done"]);
+    assert_eq!(served.running.line(), "ready");
+    let mut client = served.connect();
+    client.send(json!({"type": "exec", "cmd": "sleep", "args": ["1000"], "timeout_ms": 0, "events": true}));
+    client.next_of("started");
+    served.ask(json!({"type": "shutdown", "grace_ms": 0}));
+    assert_eq!(client.next_of("exit")["signal"], 9);
+    assert_eq!(served.running.end().code, Some(137));
+}
+
+#[test]
 fn a_killed_api_is_there_again_and_knows_what_runs() {
     let served = Served::first(&["sleep", "1000"]);
     let first = first_of(served.running.pid());
@@ -203,6 +243,69 @@ fn the_socket_is_its_owners_alone() {
     let served = Served::beside(&["sleep", "1000"]);
     let mode = std::fs::metadata(served.place.socket()).expect("the socket").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn users_that_are_allowed_are_let_in_and_no_others() {
+    let place = Place::new();
+    let directory = place.socket();
+    let socket = format!("{directory}/socket");
+    let script = "umask 077; exec \"$0\" \"$@\"";
+    let mut command = Command::new("sh");
+    command.args(["-c", script, program(), "--socket", &socket, "--allow-uid", "1000", "sleep", "1000"]);
+    let running = crate::bed::Running::start(&mut command);
+    until("it listens", || std::os::unix::net::UnixStream::connect(&socket).is_ok());
+    let mode = |path: &str| std::fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
+    assert_eq!((mode(&directory), mode(&socket)), (0o711, 0o666));
+    // Where it is built others may not look.
+    let copy = std::path::Path::new(&directory).with_file_name("minit");
+    std::fs::copy(program(), &copy).expect("a copy");
+    let ping_as = |user: &str| {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid", user, "--regid", user, "--clear-groups"]).arg(&copy);
+        run(command.args(["ping", "--socket", &socket]))
+    };
+    let allowed = ping_as("1000");
+    assert_eq!(allowed.code, Some(0), "{allowed:?}");
+    let refused = ping_as("1001");
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.err.contains("permission denied: user 1001 may not connect"), "{refused:?}");
+    assert_eq!(running.end_by("TERM").code, Some(143));
+}
+
+#[test]
+fn the_socket_file_goes_with_the_server_unless_it_is_anothers_by_then() {
+    for served in [Served::first(&["sleep", "1000"]), Served::beside(&["sleep", "1000"])] {
+        let path = served.place.socket();
+        let Served { running, place } = served;
+        assert_eq!(running.end_by("TERM").code, Some(143));
+        assert!(!std::fs::exists(&path).expect("its directory is there"));
+        drop(place);
+    }
+    let Served { running, place } = Served::beside(&["sleep", "1000"]);
+    std::fs::remove_file(place.socket()).expect("it is there");
+    let _other = std::os::unix::net::UnixListener::bind(place.socket()).expect("it is free");
+    assert_eq!(running.end_by("TERM").code, Some(143));
+    assert!(std::fs::exists(place.socket()).expect("its directory is there"));
+}
+
+#[test]
+fn what_is_a_machines_is_refused_elsewhere_and_what_is_lacking_is_named() {
+    // In UTS namespaces of their own: were it not refused, the machine of these tests would not be renamed.
+    let place = Place::new();
+    let mut command = Command::new("unshare");
+    command.args(["--uts", "--pid", "--fork", "--kill-child", "--mount-proc", program(), "--socket"]);
+    let running = crate::bed::Running::start(command.args([&place.socket(), "sleep", "1000"]));
+    let mut client = Connection::to(&place.socket());
+    client.send(json!({"type": "resume", "hostname": "other"}));
+    let refused = client.next_of("error");
+    assert_eq!(refused["data"], "resume: minit is not the first process of a machine here");
+    assert_eq!(running.end_by("TERM").code, Some(143));
+    let served = Served::beside(&["sleep", "1000"]);
+    let error =
+        served.ask(json!({"type": "exec", "cmd": "true", "events": true, "limits": {"memory": "64m"}}));
+    let text = error["data"].as_str().unwrap_or_default();
+    assert!(text.ends_with("to make one in: minit is not the first process here"), "{error}");
 }
 
 #[test]

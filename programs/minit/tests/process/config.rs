@@ -33,9 +33,15 @@ fn what_is_wrong_with_a_file_is_said_in_a_line_and_nothing_is_started() {
     for (text, why) in [
         ("{", "minit: --config FILE: not JSON: "),
         ("[]", "minit: --config FILE: it is an array, not an object"),
-        (r#"{"colour": 1}"#, "minit: --colour: no such option"),
+        (r#"{"colour": 1}"#, "minit: --config FILE: \"colour\" is no option\n"),
+        (r#"{"colour": false}"#, "minit: --config FILE: \"colour\" is no option\n"),
+        (
+            r#"{"hostname": true, "no-new-privs": true}"#,
+            "minit: --config FILE: \"hostname\" is a string, a number, or an array of these\n",
+        ),
+        (r#"{"no-new-privs": null}"#, "minit: --config FILE: \"no-new-privs\" is true or false\n"),
         (r#"{"nice": "high"}"#, "minit: --nice high: it is -20 to 19"),
-        (r#"{"config": "/other"}"#, "minit: --config FILE: \"config\": one file is the most"),
+        (r#"{"config": "/other"}"#, "minit: --config FILE: \"config\" is no option\n"),
     ] {
         let (code, out, err) = with(text, &["echo", "started"]);
         assert_eq!((code, &*out), (Some(125), ""), "{text}");

@@ -71,3 +71,28 @@ fn a_successor_that_cannot_be_executed_is_told_of_and_done_without() {
         outcome.err
     );
 }
+
+#[test]
+fn with_a_defect_it_still_stays_until_it_is_told_to_end() {
+    let (running, first) =
+        broken(&["--on-exit", "stay", "-e", "5", "sh", "-c", "sleep 1000 & echo ready; sleep 0.5; exit 5"]);
+    let main = children(first)[0];
+    until("the command is gone", || !crate::bed::exists(main));
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    assert!(crate::bed::exists(first));
+    send("TERM", first);
+    let outcome = running.end();
+    assert_eq!(outcome.code, Some(0), "5 was to become 0: {}", outcome.err);
+}
+
+#[test]
+fn with_a_defect_it_still_kills_who_does_not_end_within_the_grace() {
+    let script = "setsid sh -c 'trap \"\" TERM; sleep 1000; sleep 1000' & sleep 0.3; echo ready; sleep 1000";
+    let (running, first) = broken(&["--grace", "400ms", "sh", "-c", script]);
+    let begun = std::time::Instant::now();
+    send("TERM", first);
+    let outcome = running.end();
+    assert_eq!(outcome.code, Some(143), "{}", outcome.err);
+    let took = begun.elapsed().as_millis();
+    assert!((400..5_000).contains(&took), "{took} ms");
+}

@@ -48,15 +48,67 @@ fn an_option_that_is_none_is_125_and_named() {
         (&["-r", "TERM", "true"], "--rewrite TERM: it is FROM:TO"),
         (&["--user", "4294967295", "true"], "--user 4294967295: no such id"),
         (&["--user", "nobody-of-that-name", "true"], "--user nobody-of-that-name: no such name"),
-        (&["--user", "123456", "true"], "--user 123456: not in /etc/passwd: give --group too"),
+        (
+            &["--user", "123456", "true"],
+            "--user 123456: not in /etc/passwd: give its group too, as USER:GROUP",
+        ),
+        (&["--user", "0:nobodys", "true"], "--user 0:nobodys: no such name"),
+        (&["--user", "0:", "true"], "--user 0:: no such id"),
+        (&["--user", "0:4294967295", "true"], "--user 0:4294967295: no such id"),
+        (&["--hostname", "", "true"], "--hostname : a host name has 1 to 64 bytes"),
+        (&["--hostname", &"h".repeat(65), "true"], "a host name has 1 to 64 bytes"),
+        (&["--rlimit", "foo=3", "true"], "--rlimit foo=3: no such limit"),
+        (
+            &["--rlimit", "nofile=20:10", "true"],
+            "--rlimit nofile=20:10: the soft limit is above the hard one",
+        ),
+        (&["-r", "FOO:TERM", "true"], "--rewrite FOO:TERM: what is to be rewritten is no signal"),
+        (&["-r", "TERM:BAR", "true"], "--rewrite TERM:BAR: what it is to become is no signal"),
+        (&["-r", "99:1", "true"], "--rewrite 99:1: what is to be rewritten is no signal"),
+        (&["-r", "KILL:TERM", "true"], "--rewrite KILL:TERM: it never comes"),
+        (&["-r", "STOP:0", "true"], "--rewrite STOP:0: it never comes"),
+        (&["-r", "17:1", "true"], "--rewrite 17:1: it never comes"),
+        (&["--nice", "\x1b[2J\n", "true"], "--nice \\x1b[2J\\x0a: it is -20 to 19"),
+        (&["--memory", "12q", "true"], "minit: --memory 12q: has an unknown unit \"q\" (for example"),
+        (&["--nice", &"9".repeat(5000), "true"], "…99"),
+        (&["--nice", &"9".repeat(5000), "true"], "99: it is -20 to 19"),
         (&["--on-exit", "poweroff", "true"], "poweroff and reboot are for process 1"),
-        (&["--chdir", "/no/such", "true"], "--chdir: No such file or directory"),
+        (&["--chdir", "/no/such", "true"], "--chdir /no/such: No such file or directory (fchdir)"),
         (&[], "no command"),
     ] {
         let outcome = run(&mut minit(arguments));
         assert_eq!(outcome.code, Some(125), "{arguments:?}");
         assert!(outcome.err.starts_with("minit: ") && outcome.err.contains(words), "{}", outcome.err);
         assert_eq!(outcome.err.lines().count(), 1, "{}", outcome.err);
+    }
+}
+
+#[test]
+fn what_the_kernel_does_not_permit_is_named_with_what_is_missing() {
+    let place = crate::client::Place::new();
+    // Where it is built others may not look.
+    let copy = place.socket();
+    std::fs::copy(crate::bed::program(), &copy).expect("a copy");
+    for (arguments, words) in [
+        (&["--user", "root"][..], "--user root: Operation not permitted: it needs CAP_SETUID and CAP_SETGID"),
+        (&["--group", "0"], "--group 0: Operation not permitted: it needs CAP_SETUID and CAP_SETGID"),
+        (&["--groups", "0,1"], "--groups 0,1: Operation not permitted: it needs CAP_SETUID and CAP_SETGID"),
+        (&["--nice", "-5"], "--nice -5: Permission denied: to lower it needs CAP_SYS_NICE"),
+        (
+            &["--oom-score-adj", "-5"],
+            "--oom-score-adj -5: Permission denied: to lower it needs CAP_SYS_RESOURCE",
+        ),
+        (
+            &["--rlimit", "stack=1024:unlimited"],
+            "--rlimit stack=1024:unlimited: Operation not permitted: to raise a hard limit needs CAP_SYS_RESOURCE \
+             (nofile is fs.nr_open at most)",
+        ),
+    ] {
+        let mut command = std::process::Command::new("prlimit");
+        command.args(["--stack=8388608:8388608", "setpriv", "--reuid", "65534", "--regid", "65534"]);
+        command.args(["--clear-groups", &copy, "--no-api"]).args(arguments).arg("true");
+        let outcome = run(&mut command);
+        assert_eq!((outcome.code, outcome.err), (Some(125), format!("minit: {words}\n")));
     }
 }
 

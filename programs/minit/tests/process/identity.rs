@@ -23,6 +23,9 @@ fn user_and_groups_are_those_asked_for_and_no_others() {
     assert_eq!(says(&["--user", "1234", "--group", "4321"], IDS), "1234:4321:4321");
     assert_eq!(says(&["--user=daemon", "--groups=7,8,mail"], IDS), "1:1:1 7 8");
     assert_eq!(says(&["--group", "9"], "id -g"), "9");
+    assert_eq!(says(&["--user", "1000:1001"], IDS), "1000:1001:1001");
+    assert_eq!(says(&["--user", "daemon:mail"], IDS), "1:8:8");
+    assert_eq!(says(&["--user", "daemon:mail", "--group", "9"], IDS), "1:9:9");
 }
 
 #[test]

@@ -32,6 +32,37 @@ fn a_command_that_is_not_there_has_each_programs_code_and_words() {
 }
 
 #[test]
+fn a_command_line_that_is_wrong_is_named_in_the_words_of_getopt() {
+    for (arguments, words) in [
+        (
+            &["tini", "-p"][..],
+            "tini: option requires an argument -- 'p'\ntini (tini version 0.19.0)\nUsage: tini [",
+        ),
+        (&["tini", "-e"], "tini: option requires an argument -- 'e'\n"),
+        (&["tini", "-x", "true"], "tini: invalid option -- 'x'\n"),
+        (&["tini", "--foo", "true"], "tini: invalid option -- '-'\n"),
+        (&["catatonit", "-x", "true"], "catatonit: invalid option -- 'x'\nusage: catatonit [-ghLPV]"),
+        (
+            &["catatonit", "--foo", "true"],
+            "catatonit: unrecognized option '--foo'\nusage: catatonit [-ghLPV]",
+        ),
+    ] {
+        let outcome = run(&mut called(arguments[0], &arguments[1..]));
+        assert_eq!((outcome.code, outcome.out.as_str()), (Some(1), ""), "{arguments:?}");
+        assert!(outcome.err.starts_with(words), "{arguments:?}: {}", outcome.err);
+    }
+    for value in ["TERM", "sigterm", "15", "SIGIO", "SIGRTMIN", "SIG15", ""] {
+        let outcome = run(&mut called("tini", &["-s", "-p", value, "true"]));
+        assert_eq!(outcome.code, Some(1), "{value}");
+        assert!(outcome.err.ends_with(&format!("] Not a valid option for -p: {value}\n")), "{}", outcome.err);
+    }
+    assert_eq!(run(&mut called("tini", &["-s", "-pSIGKILL", "true"])).code, Some(0));
+    assert_eq!(run(&mut called("catatonit", &["--vers"])).code, Some(0));
+    let help = run(&mut called("/some/where/tini", &["-h"]));
+    assert!(help.out.contains("\nUsage: tini [") && help.out.contains("\n--version "), "{}", help.out);
+}
+
+#[test]
 fn no_command_is_a_usage_message_and_code_1() {
     for name in ["tini", "dumb-init", "catatonit"] {
         let outcome = run(&mut called(name, &[]));

@@ -197,5 +197,45 @@ fn the_main_command_is_signalled_and_the_container_shut_down() {
 fn a_command_of_a_verbs_name_is_run_behind_two_dashes() {
     let done = run(&mut called("minit", &["--no-api", "--", "kill", "-l", "15"]));
     assert_eq!((done.code, done.out.trim()), (Some(0), "TERM"));
-    assert!(run(&mut called("minit", &["exec", "--help"])).out.starts_with("minit exec [--socket PATH"));
+    let help = run(&mut called("minit", &["exec", "--help"])).out;
+    assert!(
+        help.starts_with("minit exec [--socket PATH") && help.contains("\n  -e, --env NAME[=VALUE]  "),
+        "{help}"
+    );
+    let help = run(&mut called("minit", &["--help"])).out;
+    assert_eq!(run(&mut called("minit", &["help"])).out, help);
+    assert!(
+        help.contains("\n  kill       signals a command")
+            && help.contains("\n  --grace TIME            from"),
+        "{help}"
+    );
+    assert!(!help.contains('\t') && help.lines().all(|line| line.chars().count() <= 100), "{help}");
+}
+
+#[test]
+fn kill_takes_an_id_before_a_pid_and_a_pid_where_it_is_called_one() {
+    let served = Served::first(&[]);
+    let start = |id: &str| {
+        assert_eq!(ask(&served, &["exec", "-d", "--id", id, "sleep", "1000"]).code, Some(0));
+        let listed = ask(&served, &["list", "--state", "running"]).out;
+        let line =
+            listed.lines().find(|line| line.starts_with(&format!("{id} "))).expect("it runs").to_owned();
+        line.split_whitespace().nth(1).expect("a pid").to_owned()
+    };
+    // The id of another is the pid of one.
+    let victim = start("victim");
+    start(&victim);
+    assert_eq!(ask(&served, &["kill", "-s", "KILL", &victim]).code, Some(0));
+    assert_eq!(ask(&served, &["wait", &victim]).code, Some(137));
+    assert!(ask(&served, &["list", "--state", "running"]).out.contains("victim "));
+    assert_eq!(ask(&served, &["kill", "-s", "TERM", "--pid", &victim]).code, Some(0));
+    assert_eq!(ask(&served, &["wait", "victim"]).code, Some(143));
+    let third = start("third");
+    assert_eq!(ask(&served, &["kill", "-s", "HUP", &third]).code, Some(0), "there is no such id");
+    assert_eq!(ask(&served, &["wait", "third"]).code, Some(129));
+    for arguments in
+        [&["kill"][..], &["kill", "--pid", "7", "8"], &["kill", "--pid", "x"], &["kill", "nobody"]]
+    {
+        assert_eq!(ask(&served, arguments).code, Some(125), "{arguments:?}");
+    }
 }

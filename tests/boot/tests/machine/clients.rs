@@ -69,3 +69,14 @@ fn a_machine_connects_to_a_host_that_listens() {
     work(&mut stream);
     shut_down(&mut stream, machine);
 }
+
+#[test]
+fn a_machine_takes_the_time_and_a_name_after_a_snapshot() {
+    let script = "until /init ping; do sleep 0.1; done; date -s 2001-01-01; \
+                  /init resume --hostname restored; echo code $?; hostname; date +%Y";
+    let arguments = ["/bin/sh", "-c", script];
+    let console = Machine::boot(Plan::pc(Root::usual(), &arguments)).end();
+    let has = |line: &str| console.iter().any(|seen| seen == line);
+    // The caller is in the machine, so that the clock it gives is the machine's.
+    assert!(has("code 0") && has("restored") && has("2001"), "{console:#?}");
+}

@@ -63,3 +63,11 @@ fn a_command_is_started_again_and_again() {
     }
     assert!(has(&console, "minit: exit 143") && has(&console, "reboot: Power down"), "{console:#?}");
 }
+
+#[test]
+fn a_restart_that_was_ordered_comes_though_the_command_has_to_be_killed() {
+    let script = "trap '' TERM; until /init ping; do sleep 0.1; done; \
+                  /init shutdown --mode reboot --grace 500ms --code 4; while :; do sleep 1; done";
+    let console = run(Shape::Pc, &[], script);
+    assert!(has(&console, "minit: exit 4") && has(&console, "reboot: Restarting system"), "{console:#?}");
+}

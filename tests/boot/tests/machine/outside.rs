@@ -54,15 +54,15 @@ fn what_is_not_there_is_said_and_the_command_runs_all_the_same() {
         "fd00::2/64,fd00::1",
         "--report",
         "vsock:1025",
-        "--hostname",
-        "longer-than-any-name-of-a-machine-may-be-since-the-kernel-keeps-64-bytes-for-it",
         "/bin/sh",
         "-c",
         "echo all the same",
     ];
     // A clock that was never set, and a processor that makes no random numbers.
     let devices = ["-rtc", "base=2019-06-01", "-cpu", "qemu64"];
-    let plan = Plan { devices: &devices, ..Plan::pc(Root::usual().with_modules(), &arguments) };
+    let name = "longer-than-any-name-of-a-machine-may-be-since-the-kernel-keeps-64-bytes-for-it";
+    let root = Root::usual().with_modules().file("etc/hostname", name);
+    let plan = Plan { devices: &devices, ..Plan::pc(root, &arguments) };
     let console = Machine::boot(plan).end();
     for line in [
         "minit: warning: the clock is before 2020: certificates will not be valid yet",
