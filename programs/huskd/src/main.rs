@@ -17,10 +17,12 @@ mod launch;
 mod listen;
 mod options;
 mod pace;
+
 mod private;
 mod recover;
 mod refusal;
 mod requests;
+mod runtime;
 mod screen;
 mod seat;
 mod serve;

@@ -15,7 +15,7 @@ use crate::arguments::Arguments;
 use crate::daemon::Daemon;
 use crate::refusal::{failed, failed_io, refuse};
 use crate::watch::{Alarm, Alarms, aside, attend};
-use crate::{connection, journal, listen, recover, screen, verbs};
+use crate::{connection, journal, listen, recover, runtime, screen, verbs};
 
 /// How many clients are served at once; each is a thread.
 const MOST_CLIENTS: usize = 4096;
@@ -41,9 +41,10 @@ pub fn serve(arguments: Arguments) -> Result<(), Refusal> {
     let alarms = Alarms::new().map_err(|errno| failed("epoll_create", errno))?;
     let store = Store::open(&arguments.root, remove_tree).map_err(|error| not_opened(&error))?;
     let images = image::Store::open(&arguments.root).map_err(|error| verbs::images::refusal(&error))?;
+    let place = runtime::take(&arguments.runtime, &arguments.root)?;
     let (listeners, own) = listeners(&arguments)?;
     let daemon = Arc::new(Daemon::new(arguments, store, images, alarms));
-    recover::recover(&daemon)?;
+    recover::recover(&daemon, &place)?;
     let console = screen::start(&daemon)?;
     let add = |fd, number| daemon.alarms.add(fd, number).map_err(|errno| failed("epoll_ctl", errno));
     add(signals.as_fd(), SIGNALS)?;

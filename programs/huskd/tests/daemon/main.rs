@@ -11,6 +11,7 @@ mod images;
 mod initns;
 mod lives;
 mod many;
+mod places;
 mod races;
 mod recovery;
 mod refusals;
