@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::client::Peer;
 use crate::daemon::{Daemon, now_ms};
+use crate::late;
 use crate::launch::{self, Wanted};
 use crate::refusal::{failed_io, not_kept, refuse};
 use crate::seat::Holder;
@@ -132,9 +133,12 @@ impl Performance<'_> {
                 self.ask_to_stop(&runtime, *grace_ms);
                 Ok(())
             }
-            // What is not on disk has to be found once more.
-            Effect::Sweep if self.kept == Kept::InMemory => Ok(()),
+            // What is not on disk has to be found once more, but for what is removed with its record.
+            Effect::Sweep if self.kept == Kept::InMemory && self.next.phase != Phase::Removing => Ok(()),
             Effect::Sweep => {
+                if self.kept == Kept::NotYet {
+                    late::save(self.daemon, self.holder)?;
+                }
                 // The record is not held meanwhile: who makes a network looks at all of them.
                 let net = seat.record().settings.net;
                 sweep(self.daemon, name, &self.before, net)
@@ -174,14 +178,20 @@ impl Performance<'_> {
                 | Command::Lost
                 | Command::Recover(_)
         );
+        // Who makes room has nothing but these.
+        let makes_room = matches!(command, Command::Stop { .. } | Command::Rm(_));
         self.kept = match saved {
             Ok(()) => Kept::OnDisk,
-            Err(error) if is_event => {
+            Err(error) if is_event || (makes_room && error.is_for_want_of_room()) => {
                 self.daemon.events.warn(seat.name().as_str(), error);
                 Kept::InMemory
             }
             Err(error) => return Err(not_kept(seat.name(), &error)),
         };
+        seat.is_late(self.kept == Kept::InMemory);
+        if self.kept == Kept::InMemory {
+            self.daemon.alarms.set(seat.name(), now_ms() + late::RETRY_MS);
+        }
         *seat.record() = record;
         Ok(())
     }
@@ -208,6 +218,7 @@ impl Performance<'_> {
     fn rename(&self, to: Option<&InstanceName>) -> Result<(), Refusal> {
         let seat = self.holder.seat();
         let Some(to) = to else { return Ok(()) };
+        late::save(self.daemon, self.holder)?;
         let claim = self.daemon.claim(to)?;
         self.daemon.store.rename(seat.name(), to).map_err(|error| not_kept(to, &error))?;
         claim.rename(seat);
@@ -262,11 +273,19 @@ pub fn shim_ended(daemon: &Arc<Daemon>, name: &InstanceName, shim: Shim) {
     }
 }
 
-/// It is time to start an instance again.
+/// It is time to start an instance again, or to try once more to write its record.
 pub fn restart(daemon: &Arc<Daemon>, name: &InstanceName, due_ms: u64) {
     let Some(seat) = daemon.seat(name).ok() else { return };
     let Some(turn) = seat.take_at_last() else { return };
+    if late::save(daemon, &turn).is_err() {
+        daemon.alarms.set(name, now_ms() + late::RETRY_MS);
+        return;
+    }
     if let Err(refusal) = perform(daemon, &turn, &Command::RestartDue { due_ms }, &mut Orders::default()) {
         daemon.events.warn(name.as_str(), refusal.data);
+        if matches!(seat.record().state.phase, Phase::Restarting { due_ms: still, .. } if still == due_ms) {
+            // It is still to be started: there may be room for its record by then.
+            daemon.alarms.again(name, due_ms, late::RETRY_MS);
+        }
     }
 }

@@ -13,6 +13,7 @@ mod events;
 mod initns;
 mod journal;
 mod lacking;
+mod late;
 mod launch;
 mod listen;
 mod options;

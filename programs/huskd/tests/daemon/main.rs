@@ -6,6 +6,7 @@ mod client;
 mod crashes;
 mod events;
 mod faults;
+mod full;
 mod hostile;
 mod images;
 mod initns;
