@@ -87,7 +87,7 @@ fn import(daemon: &Daemon, client: &Client, image: &ImageName) -> Result<(), Ref
     let path = daemon.arguments.root.join("images").join(image.as_str());
     let archive = File::options().read(true).custom_flags(NOFOLLOW_NONBLOCK).open(&path);
     match archive.and_then(|file| file.metadata().map(|metadata| (file, metadata.is_file()))) {
-        Ok((file, true)) => images::import_file(daemon, client, file, image).map(drop),
+        Ok((file, true)) => images::import_from(daemon, client, file.into(), image).map(drop),
         _ => Ok(()),
     }
 }

@@ -26,7 +26,10 @@ pub fn refusal(error: &image::Error) -> Refusal {
         image::Error::Exists(_) => Reason::Exists,
         image::Error::Missing(_) => Reason::NotFound,
         image::Error::Interrupted => Reason::Interrupted,
-        image::Error::Invalid(_) | image::Error::Entry { .. } | image::Error::Archive(_) => Reason::Invalid,
+        image::Error::Invalid(_)
+        | image::Error::Entry { .. }
+        | image::Error::Archive(_)
+        | image::Error::NoLayout => Reason::Invalid,
         image::Error::System { .. } => Reason::Failed,
     };
     refuse(code, error.to_string())
@@ -35,8 +38,12 @@ pub fn refusal(error: &image::Error) -> Refusal {
 /// The same of an image that was to be made: what can be done where the disk is full.
 fn not_made(error: &image::Error) -> Refusal {
     let is_full = matches!(error, image::Error::System { errno: sys::Errno::NOSPC | sys::Errno::DQUOT, .. });
-    let hint = "make room: husk rmi IMAGE and husk rm NAME remove what is not needed any more";
-    Refusal { hint: is_full.then(|| hint.to_owned()), ..refusal(error) }
+    let hint = match error {
+        image::Error::NoLayout => Some("husk seed DIR IMAGE makes an image of a directory's files"),
+        _ if is_full => Some("make room: husk rmi IMAGE and husk rm NAME remove what is not needed any more"),
+        _ => None,
+    };
+    Refusal { hint: hint.map(str::to_owned), ..refusal(error) }
 }
 
 fn name_of(image: &ImageName) -> Result<image::Name, Refusal> {
@@ -68,23 +75,23 @@ fn made(daemon: &Daemon, by: Peer, event: &str, image: &ImageName, made: &image:
 /// The name is taken; what is wrong with the archive; the client has gone.
 pub fn import(daemon: &Arc<Daemon>, client: &mut Client, image: &ImageName) -> Result<Done, Refusal> {
     let archive = client.passed().ok_or_else(|| no_descriptor("import", "the archive"))?;
-    import_file(daemon, client, File::from(archive), image)
+    import_from(daemon, client, archive, image)
 }
 
-/// The same, of a file that is open.
+/// The same, of a file or a directory that is open.
 ///
 /// # Errors
 /// As [`import`].
-pub fn import_file(
+pub fn import_from(
     daemon: &Daemon,
     client: &Client,
-    archive: File,
+    archive: OwnedFd,
     image: &ImageName,
 ) -> Result<Done, Refusal> {
     let (name, limits) = (name_of(image)?, Limits::default());
     // Nobody waits for it but its client, who may take minutes to send the first byte.
     let pace = Pace::new(client);
-    let source = image::Source::File(archive);
+    let source = image::Source::from_descriptor(archive).map_err(|error| refusal(&error))?;
     let imported = daemon.images.import(source, &name, &limits, &mut pace.report());
     let imported = imported.map_err(|error| not_made(&error))?;
     Ok(made(daemon, client.peer(), "imported", image, &imported))

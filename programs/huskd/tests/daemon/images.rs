@@ -48,6 +48,29 @@ fn an_archive_becomes_an_image_and_an_image_an_archive() {
 }
 
 #[test]
+fn a_directory_is_a_layout_or_no_archive() {
+    let bed = Bed::new();
+    let mut client = bed.client();
+    let (path, layout) = (bed.directory.join("layout.tar"), bed.directory.join("layout"));
+    let to = File::create(&path).unwrap();
+    client.try_ask(&json!({"type": "export", "name": "box", "format": "oci"}), Some(to.as_fd())).unwrap();
+    fs::create_dir(&layout).unwrap();
+    tar(&["xf", "-C", layout.to_str().unwrap()], &path);
+    let request = json!({"type": "import", "image": "again"});
+    let directory = File::open(&layout).unwrap();
+    let answer = client.try_ask(&request, Some(directory.as_fd())).unwrap();
+    assert_eq!((&answer["type"], &answer["layers"]), (&json!("ok"), &json!(1)));
+    let files = File::open(bed.files()).unwrap();
+    let answer = client.try_ask(&json!({"type": "import", "image": "no"}), Some(files.as_fd())).unwrap();
+    let expected =
+        ["a directory without a file oci-layout is no archive of an image", "husk seed DIR IMAGE "];
+    assert_eq!(reason(&answer), "invalid");
+    assert_eq!(answer["data"], expected[0]);
+    assert!(answer["hint"].as_str().unwrap().starts_with(expected[1]), "{answer}");
+    bed.check();
+}
+
+#[test]
 fn layers_live_as_long_as_somebody_has_them() {
     let bed = Bed::new();
     let mut client = bed.client();
