@@ -77,10 +77,16 @@ fn make_directory(path: &Path) -> std::io::Result<()> {
 
 /// Whether a container can be made with these settings, as far as that can be said before.
 fn check(settings: &Settings) -> Result<(), Refusal> {
-    container::settings::options(settings).map_err(|failure| refuse(Reason::Invalid, failure.to_string()))?;
+    container::settings::check(settings).map_err(|failure| refuse(Reason::Invalid, failure.to_string()))?;
     let publish = ports(settings)?;
     if !publish.is_empty() && settings.net != instance::Network::Private {
         return Err(refuse(Reason::Invalid, "publish: only a private network has ports to publish"));
+    }
+    for (number, port) in publish.iter().enumerate() {
+        if let Some(other) = publish.iter().take(number).find(|other| other.collides(port)) {
+            let text = format!("publish {port}: {other} has this port of the host already");
+            return Err(refuse(Reason::Invalid, text));
+        }
     }
     if settings.net == instance::Network::Private && settings.profile == instance::Profile::Rootless {
         let text = "net private: not with the profile rootless, whose rights end at its own namespaces";

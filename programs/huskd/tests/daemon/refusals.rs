@@ -86,6 +86,15 @@ fn settings_that_make_no_container_are_refused_before_there_is_one() {
         json!({"publish": ["80"]}),
         json!({"publish": ["8080:80"]}),
         json!({"net": "private", "publish": ["x:80"]}),
+        json!({"net": "private", "publish": ["8080:80", "127.0.0.1:8080:81"]}),
+        json!({"net": "private", "profile": "rootless"}),
+        json!({"memory": "1k"}),
+        json!({"user": "-1"}),
+        json!({"user": "99999999999"}),
+        json!({"seccomp": "/etc/passwd"}),
+        json!({"rlimit": ["bogus=1"]}),
+        json!({"rlimit": ["nofile=10:5"]}),
+        json!({"tmpfs": ["/x:size=huge"]}),
         json!({"fly": true}),
         json!({"command": "sh"}),
     ];
@@ -96,7 +105,13 @@ fn settings_that_make_no_container_are_refused_before_there_is_one() {
     assert_eq!(bed.state("web"), "gone");
     bed.make("web", &["/sbin/init"]);
     let change = |changes: Value| json!({"type": "set", "name": "web", "changes": changes});
-    for changes in [json!({"memory": "much"}), json!({"fly": null}), json!({"net": "moon"})] {
+    for changes in [
+        json!({"memory": "much"}),
+        json!({"memory": "1k"}),
+        json!({"rlimit": ["bogus=1"]}),
+        json!({"fly": null}),
+        json!({"net": "moon"}),
+    ] {
         assert_eq!(reason(&client.ask(&change(changes))), "invalid");
     }
 }
