@@ -60,6 +60,6 @@ fn show(text: &str) -> ExitCode {
 
 fn report(text: &str, hint: Option<&str>) -> ExitCode {
     let hint = hint.map_or(String::new(), |hint| format!(" (hint: {hint})"));
-    journal::write(format!("{text}{hint}"));
+    journal::tell(format!("{text}{hint}"));
     ExitCode::from(125)
 }
