@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 
 use instance::message::{Reason, Refusal};
-use instance::state::{Command, Effect, Freezer, Phase, Shim, State, apply};
+use instance::state::{Command, Effect, Exit, Freezer, Phase, Shim, State, apply};
 use instance::{InstanceName, Network, Settings};
 use serde_json::Value;
 
@@ -121,9 +121,10 @@ impl Performance<'_> {
                 });
                 Ok(())
             }
-            Effect::Freeze => shims::set_freezer(&runtime, Freezer::Frozen).inspect_err(|_| {
+            Effect::Freeze => shims::set_freezer(&runtime, Freezer::Frozen).map_err(|refusal| {
                 // Some of it may stand still by now.
                 let _ = shims::set_freezer(&runtime, Freezer::Thawed);
+                not_frozen(name, refusal)
             }),
             Effect::Thaw => shims::set_freezer(&runtime, Freezer::Thawed).or_else(|refusal| {
                 // Where nothing can be frozen, nothing is.
@@ -227,6 +228,36 @@ impl Performance<'_> {
     }
 }
 
+/// Why an instance cannot be frozen, and what to do about it where the machine is at fault.
+fn not_frozen(name: &InstanceName, refusal: Refusal) -> Refusal {
+    let lacking = container::group::lacking().filter(|_| refusal.code == Reason::Unsupported);
+    match lacking {
+        Some(unavailable) => Refusal {
+            data: format!("instance {name}: cannot be frozen: {unavailable}"),
+            hint: Some(unavailable.hint().into()),
+            ..refusal
+        },
+        None => Refusal { data: format!("instance {name}: {}", refusal.data), ..refusal },
+    }
+}
+
+/// How an instance ended, with the limit where it was that which ended it.
+pub fn explained(exit: Exit, settings: &Settings) -> Exit {
+    if !exit.oom || exit.reason.is_some() {
+        return exit;
+    }
+    let what = match &settings.memory {
+        Some(limit) => format!("memory limit {limit} reached"),
+        None => String::from("no memory left on the machine"),
+    };
+    let reason = match exit.signal {
+        Some(9) => format!("killed: {what}"),
+        // It was another process of its, and the first one went on.
+        _ => format!("{what}: the kernel has killed in it"),
+    };
+    Exit { reason: Some(reason), ..exit }
+}
+
 /// What an event says beside its name.
 fn told(state: &State) -> Vec<(&'static str, Value)> {
     match &state.phase {
@@ -267,7 +298,9 @@ pub fn shim_ended(daemon: &Arc<Daemon>, name: &InstanceName, shim: Shim) {
     if !is_current {
         return;
     }
-    let command = shims::read_exit(&daemon.runtime(name)).map_or(Command::Lost, Command::Ended);
+    let settings = seat.record().settings.clone();
+    let command = shims::read_exit(&daemon.runtime(name))
+        .map_or(Command::Lost, |exit| Command::Ended(explained(exit, &settings)));
     if let Err(refusal) = perform(daemon, &turn, &command, &mut Orders::default()) {
         daemon.events.warn(name.as_str(), refusal.data);
     }
@@ -287,5 +320,23 @@ pub fn restart(daemon: &Arc<Daemon>, name: &InstanceName, due_ms: u64) {
             // It is still to be started: there may be room for its record by then.
             daemon.alarms.again(name, due_ms, late::RETRY_MS);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_for_want_of_memory_says_which_limit_it_was() {
+        let exit = |signal, oom| Exit { code: 137, signal, oom, at_ms: 0, reason: None };
+        let limited = Settings { memory: Some("512m".into()), ..Settings::default() };
+        let why = |exit, settings: &Settings| explained(exit, settings).reason;
+        assert_eq!(why(exit(Some(9), true), &limited).as_deref(), Some("killed: memory limit 512m reached"));
+        let other = "memory limit 512m reached: the kernel has killed in it";
+        assert_eq!(why(exit(None, true), &limited).as_deref(), Some(other));
+        let whole = "killed: no memory left on the machine";
+        assert_eq!(why(exit(Some(9), true), &Settings::default()).as_deref(), Some(whole));
+        assert_eq!(why(exit(Some(9), false), &limited), None);
     }
 }

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use instance::InstanceName;
 use instance::message::Refusal;
-use instance::state::{Command, State};
+use instance::state::{Command, Found, State};
 
 use crate::daemon::Daemon;
-use crate::effects::{Orders, perform, sweep};
+use crate::effects::{Orders, explained, perform, sweep};
 use crate::journal;
 use crate::refusal::{failed_io, refuse};
 use crate::runtime::Runtime;
@@ -101,6 +101,10 @@ fn settle(daemon: &Arc<Daemon>, seat: &Seat, silent: &mut dyn FnMut()) {
         turn.is_unreachable(unreachable);
         silent();
     });
+    let found = match found {
+        Found::Ended(exit) => Found::Ended(explained(exit, &seat.record().settings)),
+        found => found,
+    };
     if let Err(refusal) = perform(daemon, &turn, &Command::Recover(found), &mut Orders::default()) {
         daemon.events.warn(name.as_str(), refusal.data);
     }

@@ -152,7 +152,10 @@ pub fn commit(
             let tree = tree_of(daemon, &seat, &record)?;
             daemon.images.commit_flat(tree.root(), wanted, &limits, &mut pace.report())
         };
-        let committed = committed.map_err(|error| not_made(&error))?;
+        let committed = committed.map_err(|error| {
+            let refusal = not_made(&error);
+            Refusal { data: format!("commit {name} as {image}: {}", refusal.data), ..refusal }
+        })?;
         done = made(daemon, client.peer(), "committed", image, &committed);
         Ok(())
     };
@@ -173,7 +176,9 @@ fn read_whole(
     let mut orders = Orders { by: Some(by), work: Some(work), ..Orders::default() };
     perform(daemon, &turn, &Command::Read, &mut orders).map_err(|refusal| match refusal.code {
         Reason::Unsupported => {
-            Refusal { hint: Some(format!("stop it first: husk stop {}", seat.name())), ..refusal }
+            let stop = format!("stop it first: husk stop {}", seat.name());
+            let hint = refusal.hint.map_or(stop.clone(), |hint| format!("{stop}; or {hint}"));
+            Refusal { hint: Some(hint), ..refusal }
         }
         _ => refusal,
     })
@@ -270,7 +275,10 @@ pub fn export(
         let missing =
             || refuse(Reason::NotFound, format!("{name:?}: no instance and no image has this name"));
         let image = ImageName::new(name).map_err(|_| missing())?;
-        let image = find(daemon, &image)?;
+        let image = find(daemon, &image).map_err(|refusal| match refusal.code {
+            Reason::NotFound => missing(),
+            _ => refusal,
+        })?;
         let format = match format {
             Archive::Tar => image::Format::Rootfs,
             Archive::Oci => image::Format::OciArchive,
