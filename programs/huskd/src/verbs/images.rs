@@ -15,7 +15,7 @@ use sys::fd::{AsFd as _, OwnedFd};
 use crate::client::{Client, Done, Peer};
 use crate::daemon::Daemon;
 use crate::effects::{Orders, perform};
-use crate::launch::config_of;
+use crate::launch::config_with;
 use crate::pace::{Claim, Pace};
 use crate::refusal::{failed_io, refuse};
 use crate::seat::Seat;
@@ -143,7 +143,7 @@ pub fn commit(
     let mut work = || {
         let record = seat.record().clone();
         let limits = Limits { devices: image::Devices::Kept, ..Limits::default() };
-        let wanted = (&target, config_of(&record));
+        let wanted = (&target, config_with(&record));
         let committed = if record.files == Files::Overlay && form == Form::Changes {
             let upper = open_part(daemon, &seat, "upper")?;
             let layers = layers_of(&record);

@@ -114,9 +114,23 @@ pub fn set(
     let mut orders = Orders { by: Some(by), settings: Some(settings.clone()), ..Orders::default() };
     perform(daemon, &turn, &Command::Set, &mut orders)?;
     daemon.events.tell("changed", name.as_str(), Some(by), &[("settings", told.into())]);
+    let is_alive = seat.record().state.alive().is_some();
     // To look may take its time.
     drop(turn);
-    Ok(warned(lacking(daemon, &settings, |name| names.iter().any(|one| one == name))))
+    let mut lines = lacking(daemon, &settings, |name| names.iter().any(|one| one == name));
+    if is_alive {
+        lines.extend(later(name, &names));
+    }
+    Ok(warned(lines))
+}
+
+/// What of a change an instance that runs does not get.
+fn later(name: &InstanceName, changed: &[String]) -> Option<String> {
+    // These are asked for when it ends, or is to end.
+    let at_once = ["restart", "grace_ms"];
+    let later: Vec<&str> =
+        changed.iter().map(String::as_str).filter(|setting| !at_once.contains(setting)).collect();
+    (!later.is_empty()).then(|| format!("{}: from the next start of {name} on, which runs", later.join(", ")))
 }
 
 /// The members that are there replace those of the settings, `null` clears one.

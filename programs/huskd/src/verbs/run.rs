@@ -148,6 +148,12 @@ pub fn stop(
     grace_ms: Option<u64>,
 ) -> Result<Done, Refusal> {
     let seat = daemon.seat(name)?;
+    // It is as it was to be; who has asked need not have looked.
+    let is_over = matches!(seat.record().state.phase, Phase::Created | Phase::Exited { .. });
+    if is_over && !seat.is_gone() {
+        let code = seat.record().state.exit().map(|exit| exit.code);
+        return Ok(Done::silent().say("code", code));
+    }
     let was_unreachable = end_unreachable(client, &seat, grace_ms)?;
     match ask_to_stop(daemon, client, &seat, &Command::Stop { grace_ms }) {
         // It has ended with its shim.
