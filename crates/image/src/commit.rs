@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::import::{Imported, Work};
 use crate::limits::Limits;
 use crate::name::Name;
-use crate::pack::{Holes, Request, Tree, pack};
+use crate::pack::{Holes, Request, Tree, announce, pack};
 use crate::progress::{Phase, Progress, Watch};
 use crate::store::Store;
 use crate::stream::flow;
@@ -115,6 +115,7 @@ impl Work<'_> {
     ) -> Result<()> {
         let mut watch = Watch::new(progress, Phase::Packing, None);
         let request = Request { tree, devices: self.limits.devices, holes: Holes::Kept, left_out };
+        announce(root, &request, &mut watch)?;
         let mut skipped = Warnings::default();
         let (unpacked, flowed) = flow(
             &mut watch,

@@ -15,7 +15,7 @@ use crate::compression::{Compression, Packer};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::merged::MergedTree;
-use crate::pack::{Holes, Request, Tree, pack};
+use crate::pack::{Holes, Request, Tree, announce, pack};
 use crate::progress::{Phase, Progress, Watch};
 use crate::source::Extent;
 use crate::store::{Image, Staging, Store};
@@ -90,6 +90,10 @@ pub fn export_tree(
 ) -> Result<Warnings> {
     let mut warnings = Warnings::default();
     let mut watch = Watch::new(progress, Phase::Exporting, None);
+    let left_out = HashSet::new();
+    let request =
+        Request { tree: Tree::Whole, devices: Devices::Kept, holes: Holes::Kept, left_out: &left_out };
+    announce(tree, &request, &mut watch)?;
     write_tree((tree, Tree::Whole), compression, writer, &mut watch, &mut warnings)?;
     Ok(warnings)
 }

@@ -257,3 +257,41 @@ fn a_bomb_is_stopped_by_the_limit_long_before_its_end() {
     assert!(refused.unwrap_err().to_string().contains("the limit here"));
     ground.check();
 }
+
+#[test]
+fn how_much_there_is_to_pack_is_known_beforehand() {
+    let ground = Ground::new();
+    let tree = ground.at.join("tree");
+    std::fs::create_dir_all(tree.join("a/b")).unwrap();
+    for number in 0..200 {
+        std::fs::write(tree.join(format!("a/b/{number}")), vec![7; number * 100]).unwrap();
+    }
+    std::fs::hard_link(tree.join("a/b/199"), tree.join("a/again")).unwrap();
+    std::os::unix::fs::symlink("nowhere", tree.join("a/link")).unwrap();
+    // A hole is no work.
+    File::create(tree.join("a/hole")).unwrap().set_len(1 << 30).unwrap();
+    let (mut first, mut last) = (None, None);
+    let mut watch = |step: &Step| {
+        first = first.or(step.total.map(|total| (total, step.done)));
+        last = Some(*step);
+        Go::On
+    };
+    let root = File::open(&tree).unwrap();
+    let mut bytes = Vec::new();
+    let form = image::Compression::Plain;
+    image::export_tree(std::os::fd::AsFd::as_fd(&root), form, &mut bytes, &mut watch).unwrap();
+    let (total, done) = first.expect("a total");
+    let length = bytes.len() as u64;
+    assert!(done < total && total.abs_diff(length) <= length / 50, "{total} of {length}");
+    assert_eq!(last.unwrap().total, Some(total.max(last.unwrap().done)));
+    let mut steps = Vec::new();
+    let mut watch = |step: &Step| {
+        steps.push(*step);
+        Go::On
+    };
+    ground.store.seed(&tree, &name("seeded"), &[], &Limits::default(), &mut watch).unwrap();
+    let packing = steps.iter().filter(|step| step.phase == Phase::Packing);
+    assert!(packing.clone().count() > 0 && packing.clone().all(|step| step.total.is_some()), "{steps:?}");
+    let all = |step: &Step| step.total.is_none_or(|total| step.done <= total);
+    assert!(steps.iter().all(all), "{steps:?}");
+}
