@@ -77,7 +77,8 @@ fn make_directory(path: &Path) -> std::io::Result<()> {
 
 /// Whether a container can be made with these settings, as far as that can be said before.
 fn check(settings: &Settings) -> Result<(), Refusal> {
-    container::settings::check(settings).map_err(|failure| refuse(Reason::Invalid, failure.to_string()))?;
+    container::settings::check(settings)
+        .map_err(|failure| refuse(Reason::Invalid, failure.of_verb("new").to_string()))?;
     let publish = ports(settings)?;
     if !publish.is_empty() && settings.net != instance::Network::Private {
         return Err(refuse(Reason::Invalid, "publish: only a private network has ports to publish"));

@@ -36,6 +36,8 @@ fn on_a_full_disk_instances_are_stopped_and_removed_and_none_forgets_how_it_ende
     bed.make("large", &["/bin/true"]);
     let ballast = bed.directory.join("root/instances/large/upper/ballast");
     fill(&ballast);
+    let refused = bed.client().ask(&json!({"type": "commit", "name": "large", "image": "copy"}));
+    assert!(refused["data"].as_str().unwrap().starts_with("commit large as copy: "), "{refused}");
     assert_eq!(bed.client().done(&of("stop", "stopped"))["code"], 0);
     bed.client().done(&json!({"type": "rm", "name": "forced", "if_running": "stop"}));
     fill(&ballast);
