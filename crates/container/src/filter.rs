@@ -49,6 +49,19 @@ fn bounding(spec: &Spec) -> Capabilities {
     })
 }
 
+/// Whether a file of the host is a filter. One that is not there is no matter of this: it may be there when it is needed.
+///
+/// # Errors
+/// That it cannot be read, or what is wrong with it.
+pub fn check(words: &str) -> Result<(), Failure> {
+    let path = Path::new(words);
+    match words {
+        "default" | "unconfined" => Ok(()),
+        _ if !path.exists() => Ok(()),
+        _ => from_file(path).map(drop),
+    }
+}
+
 fn from_file(path: &Path) -> Result<Profile<'static>, Failure> {
     let what = format!("--seccomp {}", path.display());
     let text = std::fs::read(path).map_err(|error| Failure::io(&what, &error))?;

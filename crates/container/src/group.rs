@@ -50,6 +50,12 @@ pub fn unavailable() -> Option<Failure> {
     Hierarchy::find().err().map(|unavailable| no_hierarchy(&unavailable))
 }
 
+/// Why there is no cgroup v2 here, if there is none, and what to do about it. Nothing is changed.
+#[must_use]
+pub fn lacking() -> Option<Unavailable> {
+    Hierarchy::find().err()
+}
+
 fn no_hierarchy(unavailable: &Unavailable) -> Failure {
     Failure::ours(format!("limits need cgroup v2: {unavailable}")).hint(Some(unavailable.hint()))
 }

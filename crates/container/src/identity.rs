@@ -70,6 +70,14 @@ pub fn find(text: &str, rootfs: &Path) -> Result<Identity, Failure> {
     Ok(Identity { uid, gid, groups, home })
 }
 
+/// Whether `USER[:GROUP]` can be somebody. Who a name is only the container's files say.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check(text: &str) -> Result<(), Failure> {
+    parse(text).map(drop)
+}
+
 fn group_number(text: &str, group: Given<'_>, rootfs: &Path) -> Result<u32, Failure> {
     let name = match group {
         Given::Number(number) => return Ok(number),

@@ -44,6 +44,12 @@ pub fn tmpfs(text: &str) -> Result<Mount, Failure> {
         let why = "the destination is an absolute path; as in /tmp:size=64m,mode=1777";
         return Err(Failure::usage(format!("--tmpfs {text:?}: {why}")));
     }
+    for (option, value) in options.split(',').filter_map(|option| option.split_once('=')) {
+        if let Some(what) = tmpfs_needs(option, value) {
+            let why = format!("{option}={value}: {what}; as in /tmp:size=64m,mode=1777");
+            return Err(Failure::usage(format!("--tmpfs {text:?}: {why}")));
+        }
+    }
     let mut all = vec![String::from("nosuid"), String::from("nodev")];
     all.extend(options.split(',').filter(|option| !option.is_empty()).map(String::from));
     let kind = String::from("tmpfs");
@@ -54,6 +60,32 @@ pub fn tmpfs(text: &str) -> Result<Mount, Failure> {
         options: all,
         ..Mount::default()
     })
+}
+
+/// What an option of tmpfs(5) has to be that is not; of those that are not known here the kernel decides.
+fn tmpfs_needs(option: &str, value: &str) -> Option<&'static str> {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let has_unit = |text: &str, units: &[char]| is_number(text.strip_suffix(units).unwrap_or(text));
+    let units = ['k', 'K', 'm', 'M', 'g', 'G', 't', 'T', 'p', 'P', 'e', 'E'];
+    match option {
+        "size" if !has_unit(value, &units) && !has_unit(value, &['%']) => {
+            Some("a size is a number of bytes, or one with k, m, g or %")
+        }
+        "nr_blocks" | "nr_inodes" if !has_unit(value, &units) => {
+            Some("it is a number, or one with k, m or g")
+        }
+        "uid" | "gid" if !is_number(value) || value.parse::<u32>().is_err() => {
+            Some("it is the number of an id")
+        }
+        "mode"
+            if value.is_empty()
+                || value.len() > 5
+                || !value.bytes().all(|byte| matches!(byte, b'0'..=b'7')) =>
+        {
+            Some("a mode is an octal number")
+        }
+        _ => None,
+    }
 }
 
 /// `NAME=SOFT[:HARD]`; a name without `RLIMIT_`, in any case; `unlimited` or a number.
@@ -70,7 +102,14 @@ pub fn rlimit(text: &str) -> Result<Rlimit, Failure> {
     };
     let short = name.to_ascii_uppercase();
     let short = short.strip_prefix("RLIMIT_").unwrap_or(&short);
-    Ok(Rlimit { kind: format!("RLIMIT_{short}"), soft: bound(soft)?, hard: bound(hard)? })
+    let limit = Rlimit { kind: format!("RLIMIT_{short}"), soft: bound(soft)?, hard: bound(hard)? };
+    if !oci::is_resource(&limit.kind) {
+        return Err(wrong(&format!("{short} is no resource limit of getrlimit(2)")));
+    }
+    if limit.soft > limit.hard {
+        return Err(wrong(&format!("the soft limit {soft} is above the hard limit {hard}")));
+    }
+    Ok(limit)
 }
 
 /// `SRC[:DST]`
@@ -114,6 +153,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn options_of_tmpfs_are_what_the_kernel_takes() {
+        for text in
+            ["/x", "/x:size=64m,mode=1777", "/x:size=50%,nr_inodes=1k,uid=0,gid=4,ro", "/x:huge=never"]
+        {
+            assert!(tmpfs(text).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
     fn a_bind_has_no_devices_unless_asked_for() {
         assert_eq!(bind("/a:/b:ro").unwrap().options, ["rbind", "ro", "nodev"]);
         assert_eq!(bind("./a:/b:dev").unwrap().options, ["rbind", "dev"]);
@@ -126,6 +174,14 @@ mod tests {
             (bind("/a").map(drop), "absolute"),
             (bind("/a:/b:nope").map(drop), "\"nope\""),
             (tmpfs("tmp").map(drop), "absolute"),
+            (tmpfs("/x:size=huge").map(drop), "size=huge: a size is a number of bytes"),
+            (tmpfs("/x:size=").map(drop), "a size is"),
+            (tmpfs("/x:mode=9").map(drop), "octal"),
+            (tmpfs("/x:nr_inodes=%").map(drop), "it is a number"),
+            (tmpfs("/x:uid=root").map(drop), "number of an id"),
+            (rlimit("bogus=1").map(drop), "BOGUS is no resource limit"),
+            (rlimit("nofile=10:5").map(drop), "the soft limit 10 is above the hard limit 5"),
+            (rlimit("nofile=unlimited:5").map(drop), "the soft limit unlimited is above"),
             (rlimit("nofile").map(drop), "no ="),
             (rlimit("nofile=x").map(drop), "\"x\" is no number"),
             (rlimit("nofile=99999999999999999999").map(drop), "of this size"),

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::import::{Imported, Work};
 use crate::limits::Limits;
 use crate::name::Name;
-use crate::pack::{Holes, Request, Tree, pack};
+use crate::pack::{Holes, Request, Tree, announce, pack};
 use crate::progress::{Phase, Progress, Watch};
 use crate::store::Store;
 use crate::stream::flow;
@@ -121,6 +121,7 @@ impl Work<'_> {
             names: self.limits.names,
             left_out,
         };
+        announce(root, &request, &mut watch)?;
         let mut skipped = Warnings::default();
         let (unpacked, flowed) = flow(
             &mut watch,

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use flate2::bufread::GzDecoder;
 use lzma_rust2::{XzOptions, XzReader, XzWriter};
 
-use crate::error::{Error, Result};
+use crate::error::{Damage, Error, Result};
 
 /// How a stream is compressed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,6 +24,8 @@ pub enum Compression {
 const MAGIC: usize = 6;
 /// The memory that an xz stream may ask for, KiB: `xz -9` takes 65 MiB.
 const XZ_MEMORY: u32 = 128 << 10;
+/// The most zeros that may follow a gzip stream.
+const ZEROS_MAX: usize = 16 << 20;
 const BUFFER: usize = 256 << 10;
 
 impl Compression {
@@ -62,19 +64,55 @@ pub(crate) fn unpacked(mut stream: Box<dyn Read + Send>) -> Result<Box<dyn Read 
     read.map_err(|error| Error::stream("read", "the archive", &error))?;
     let compression = Compression::detect(&head)?;
     let whole = io::Cursor::new(head).chain(stream);
+    let buffered = BufReader::with_capacity(BUFFER, whole);
     Ok(match compression {
-        Compression::Plain => Box::new(whole),
-        Compression::Gzip => Box::new(Members::Between(BufReader::with_capacity(BUFFER, whole))),
+        Compression::Plain => Box::new(buffered.into_inner()),
+        Compression::Gzip => Box::new(Named::new("gzip", Members::Between(buffered))),
         Compression::Zstd => {
-            let buffered = BufReader::with_capacity(BUFFER, whole);
             let decoder = zstd::Decoder::with_buffer(buffered);
-            Box::new(decoder.map_err(|error| Error::stream("read", "the archive", &error))?)
+            let decoder = decoder.map_err(|error| Error::stream("read", "the archive", &error))?;
+            Box::new(Named::new("zstd", decoder))
         }
-        Compression::Xz => {
-            let buffered = BufReader::with_capacity(BUFFER, whole);
-            Box::new(XzReader::new_mem_limit(buffered, true, XZ_MEMORY))
-        }
+        Compression::Xz => Box::new(Named::new("xz", XzReader::new_mem_limit(buffered, true, XZ_MEMORY))),
     })
+}
+
+/// A decompressor whose errors say of what they are, and where.
+struct Named<R> {
+    compression: &'static str,
+    reader: R,
+    /// Bytes that have come out of it.
+    done: u64,
+}
+
+impl<R> Named<R> {
+    fn new(compression: &'static str, reader: R) -> Self {
+        Self { compression, reader, done: 0 }
+    }
+}
+
+impl<R: Read> Read for Named<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.reader.read(buffer).map_err(|error| {
+            // Those of who reads the stream: the kernel's, and that nobody wants more of it.
+            let is_of_stream = error.raw_os_error().is_some()
+                || error.get_ref().is_some_and(|inner| inner.is::<Error>())
+                || error.kind() == io::ErrorKind::Interrupted;
+            if is_of_stream {
+                return error;
+            }
+            let how = match error.kind() {
+                io::ErrorKind::UnexpectedEof => "is cut off",
+                _ => "is damaged",
+            };
+            let (compression, done) = (self.compression, self.done);
+            io::Error::other(Damage(format!(
+                "the archive's {compression} data {how} behind the first {done} bytes unpacked ({error})"
+            )))
+        })?;
+        self.done += read as u64;
+        Ok(read)
+    }
 }
 
 /// The members of a gzip stream, one after the other. Zeros may follow the last, as on tapes; anything else is
@@ -95,15 +133,17 @@ impl<R: BufRead> Read for Members<R> {
                         *self = Self::In(Box::new(GzDecoder::new(input)));
                         continue;
                     }
+                    let mut zeros = 0;
                     loop {
                         let rest = input.fill_buf()?;
                         if rest.is_empty() {
                             return Ok(0);
                         }
-                        if rest.iter().any(|&byte| byte != 0) {
+                        if rest.iter().any(|&byte| byte != 0) || zeros > ZEROS_MAX {
                             return Err(io::Error::other("garbage behind the gzip stream"));
                         }
                         let count = rest.len();
+                        zeros += count;
                         input.consume(count);
                     }
                 }

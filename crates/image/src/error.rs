@@ -27,6 +27,8 @@ pub enum Error {
     },
     /// The archive as a whole is damaged, of no known form, or beyond a limit.
     Archive(String),
+    /// A directory that is no OCI image layout.
+    NoLayout,
     /// An image of this name exists; names are never overwritten.
     Exists(Name),
     /// There is no image of this name.
@@ -90,6 +92,9 @@ impl Error {
         if error.get_ref().and_then(|inner| inner.downcast_ref()).is_some_and(Self::is_interruption) {
             return Self::Interrupted;
         }
+        if let Some(damage) = error.get_ref().and_then(|inner| inner.downcast_ref::<Damage>()) {
+            return Self::Archive(damage.0.clone());
+        }
         match Errno::from_io_error(error) {
             Some(errno) => Self::System { action, on: on.to_owned(), errno },
             None => Self::Archive(format!("{on}: {error}")),
@@ -105,6 +110,7 @@ impl fmt::Display for Error {
             }
             Self::Entry { name, why } => write!(f, "entry {name}: {why}"),
             Self::Archive(what) | Self::Invalid(what) => f.write_str(what),
+            Self::NoLayout => f.write_str("a directory without a file oci-layout is no archive of an image"),
             Self::Exists(name) => {
                 write!(f, "image {name} exists already; remove it first or choose another name")
             }
@@ -115,6 +121,18 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// What a decompressor cannot read, in words of ours. Readers have no other errors than the standard library's.
+#[derive(Debug)]
+pub(crate) struct Damage(pub(crate) String);
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Damage {}
 
 /// A name that somebody else chose, fit for one line of a terminal: what is not printable ASCII is escaped
 /// (a name may hold newlines and terminal sequences), and a long one loses its middle.

@@ -16,7 +16,7 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::merged::MergedTree;
-use crate::pack::{Holes, Request, Tree, pack};
+use crate::pack::{Holes, Request, Tree, announce, pack};
 use crate::progress::{Phase, Progress, Watch};
 use crate::source::Extent;
 use crate::store::{Image, Staging, Store};
@@ -91,6 +91,9 @@ pub fn export_tree(
 ) -> Result<Warnings> {
     let mut warnings = Warnings::default();
     let mut watch = Watch::new(progress, Phase::Exporting, None);
+    let left_out = HashSet::new();
+    let request = all_of(Tree::Whole, &left_out);
+    announce(tree, &request, &mut watch)?;
     write_tree((tree, Tree::Whole), compression, writer, &mut watch, &mut warnings)?;
     Ok(warnings)
 }
@@ -105,13 +108,7 @@ fn write_tree(
 ) -> Result<Digest> {
     let error = |error| Error::stream("write", "the archive", &error);
     let left_out = HashSet::new();
-    let request = Request {
-        tree,
-        devices: Devices::Kept,
-        holes: Holes::Kept,
-        names: Limits::default().names,
-        left_out: &left_out,
-    };
+    let request = all_of(tree, &left_out);
     let buffered = io::BufWriter::with_capacity(256 << 10, writer);
     let packer = Packer::new(buffered, compression).map_err(error)?;
     let mut outlet = Outlet { packer, hash: sha2::Sha256::new(), watch, unreported: 0 };
@@ -119,6 +116,10 @@ fn write_tree(
     let mut buffered = outlet.packer.finish().map_err(error)?;
     buffered.flush().map_err(error)?;
     Ok(Digest::finish(outlet.hash))
+}
+
+fn all_of(tree: Tree, left_out: &HashSet<(u64, u64)>) -> Request<'_> {
+    Request { tree, devices: Devices::Kept, holes: Holes::Kept, names: Limits::default().names, left_out }
 }
 
 /// How often progress is reported, in bytes.

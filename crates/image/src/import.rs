@@ -21,6 +21,9 @@ use crate::tar::{End, Input, Reader};
 use crate::unpack::{Unpacked, unpack};
 use crate::warnings::Warnings;
 
+/// The most bytes that may follow the end of an archive: it is padded to the records of a tape, of some KiB to a few MiB.
+const TAIL_MAX: u64 = 16 << 20;
+
 /// An image that has been made.
 #[derive(Debug)]
 pub struct Imported {
@@ -98,7 +101,7 @@ impl<'a> Work<'a> {
 
     fn import(&mut self, source: Source, progress: &mut dyn Progress) -> Result<Config> {
         match source {
-            Source::Directory(root) => self.take(&Contents::Directory(root), progress),
+            Source::Directory(root) => self.take(&Contents::layout(root)?, progress),
             Source::Reader(reader) => self.stream(|_| Ok(reader), None, progress),
             Source::File(file) => {
                 let stat = fstat(&file).map_err(Error::system("stat", "the archive"))?;
@@ -134,9 +137,10 @@ impl<'a> Work<'a> {
             &mut watch,
             limits.archive(),
             move |outflow| outflow.drain(&mut *unpacked(Box::new(counted))?),
-            |intake| match Form::detect(intake.fill()?) {
-                Form::Image => self.receive(intake).map(Arrived::Archive),
-                Form::Rootfs => self.unpack(intake, End::Marked).map(Arrived::Layer),
+            |intake| match intake.fill()? {
+                [] => Err(Error::Archive("the archive is empty".to_owned())),
+                head if Form::detect(head) == Form::Image => self.receive(intake).map(Arrived::Archive),
+                _ => self.root_fs(intake).map(Arrived::Layer),
             },
         )?;
         match arrived {
@@ -149,6 +153,21 @@ impl<'a> Work<'a> {
                 Ok(Config::default())
             }
         }
+    }
+
+    /// Unpacks an archive whose end is not known beforehand: /dev/zero has none.
+    fn root_fs(&mut self, intake: &mut Intake<'_, '_>) -> Result<Unpacked> {
+        let unpacked = self.unpack(intake, End::Marked)?;
+        if unpacked.entries == 0 {
+            let what = "the archive has nothing in it: it begins with the zeros that mark its end";
+            return Err(Error::Archive(what.to_owned()));
+        }
+        // What is padded is read to its end, so that nobody who writes it gets a SIGPIPE.
+        if intake.skip(TAIL_MAX + 1)? > TAIL_MAX {
+            let what = format!("more than {} MiB follow the mark of the archive's end", TAIL_MAX >> 20);
+            return Err(Error::Archive(what));
+        }
+        Ok(unpacked)
     }
 
     /// Copies an archive of an image to where it can be read in any order.

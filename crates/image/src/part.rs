@@ -16,7 +16,7 @@ use crate::error::{Error, Result, shown};
 use crate::export::Watched;
 use crate::landing::{Landing, Within, split, without_slashes};
 use crate::limits::Limits;
-use crate::pack::{Holes, Request, Tree, pack, pack_named, pack_one};
+use crate::pack::{Holes, Request, Tree, announce, pack, pack_named, pack_one};
 use crate::patient::PatientReader;
 use crate::progress::{Phase, Progress, Watch};
 use crate::source::Counted;
@@ -56,18 +56,20 @@ pub fn export_part(
         names: Limits::default().names,
         left_out: &left_out,
     };
-    let mut blocks = Watched { writer, watch: &mut watch };
     let open = |path, flags| Within::Root(root).open(path, flags).map_err(Error::system("open", shown(path)));
     if let Some((parent, name)) = split(path) {
         let parent = open(parent, OFlags::PATH | OFlags::DIRECTORY)?;
         let stat = fs::statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW);
         let stat = stat.map_err(Error::system("stat", shown(path)))?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
+            let mut blocks = Watched { writer, watch: &mut watch };
             pack_one((parent.as_fd(), name), &stat, &request, &mut blocks, &mut warnings)?;
             return Ok((Part::File, warnings));
         }
     }
     let directory = open(path, OFlags::RDONLY | OFlags::DIRECTORY)?;
+    announce(directory.as_fd(), &request, &mut watch)?;
+    let mut blocks = Watched { writer, watch: &mut watch };
     match split(without_slashes(path)) {
         Some((_, name)) => {
             pack_named((directory.as_fd(), name), &request, &mut blocks, &mut warnings)?;

@@ -103,10 +103,17 @@ impl<'a> Watch<'a> {
         Self { progress, phase, total, gauge: Gauge::default() }
     }
 
+    /// About how many bytes there will be.
+    pub(crate) fn expect(&mut self, total: u64) {
+        self.total = Some(total);
+    }
+
     /// Reports, and says by an error whether to stop.
     pub(crate) fn report(&mut self) -> Result<()> {
         let done = self.gauge.done.load(Ordering::Relaxed);
-        match self.progress.advance(&Step { phase: self.phase, done, total: self.total }) {
+        // What was expected may have grown.
+        let total = self.total.map(|total| total.max(done));
+        match self.progress.advance(&Step { phase: self.phase, done, total }) {
             Go::On => Ok(()),
             Go::Stop => {
                 self.gauge.stop();

@@ -32,8 +32,15 @@ impl Source {
     pub fn open(path: &Path) -> Result<Self> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY;
         let on = path.display().to_string();
-        let fd = fs::open(path, flags, Mode::empty()).map_err(Error::system("open", &on))?;
-        let stat = fs::fstat(&fd).map_err(Error::system("stat", on))?;
+        Self::from_descriptor(fs::open(path, flags, Mode::empty()).map_err(Error::system("open", &on))?)
+    }
+
+    /// What a descriptor is of, a file or a directory.
+    ///
+    /// # Errors
+    /// Those of fstat(2).
+    pub fn from_descriptor(fd: OwnedFd) -> Result<Self> {
+        let stat = fs::fstat(&fd).map_err(Error::system("stat", "the archive"))?;
         Ok(match FileType::from_raw_mode(stat.st_mode) {
             FileType::Directory => Self::Directory(fd),
             _ => Self::File(fd.into()),

@@ -92,7 +92,12 @@ pub enum Request {
     /// Waits for the end of an instance: `ok` {code, signal, oom}.
     Wait { name: InstanceName },
     /// A connection to the shim of a running instance, beside `ok`.
-    Connect { name: InstanceName },
+    Connect {
+        name: InstanceName,
+        /// The first word of the command that is to be executed by it, for the log of who did what.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        exec: Option<String>,
+    },
     /// The log of an instance, open for reading, beside `ok` {rotated}.
     Logs { name: InstanceName },
     /// A tar stream of a path of an instance, to the descriptor beside the line: `ok` {part}, a `directory` or a `file`.
@@ -274,7 +279,7 @@ pub struct Event {
     /// When, in nanoseconds since 1970.
     pub time_ns: u64,
     /// What, as `created`, `started`, `stopping`, `exited`, `stopped` (between two restarts), `paused`, `resumed`,
-    /// `removed`, `renamed`, `changed`, `committed`, `imported`, `shim_lost`, `restarting`, `gave_up`, `unreachable`,
+    /// `removed`, `renamed`, `changed`, `committed`, `imported`, `exec`, `shim_lost`, `restarting`, `gave_up`, `unreachable`,
     /// `reachable`, `warning`.
     pub event: String,
     /// The instance or the image.
@@ -332,7 +337,7 @@ pub struct Summary {
     pub image: ImageName,
     /// `created`, `running`, `paused`, `stopping`, `exited`, `restarting`; `unreachable` where its shim does not answer.
     pub state: String,
-    /// Why it cannot be reached.
+    /// Why it cannot be reached, or has ended where its first process did not decide.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Its first process, while there is one.

@@ -71,7 +71,7 @@ impl Record {
             name: name.clone(),
             image: self.image.clone(),
             state: String::from(state.word()),
-            reason: None,
+            reason: exit.and_then(|exit| exit.reason.clone()),
             pid: state.alive().map(|(_, pid)| pid),
             code: exit.map(|exit| exit.code),
             reboot: exit.and_then(Exit::reboot),

@@ -60,6 +60,12 @@ impl StoreError {
     pub const fn kind(&self) -> io::ErrorKind {
         self.kind
     }
+
+    /// Whether there was no room for it: the disk is full, or what is allowed of it.
+    #[must_use]
+    pub const fn is_for_want_of_room(&self) -> bool {
+        matches!(self.kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    }
 }
 
 impl std::fmt::Display for StoreError {

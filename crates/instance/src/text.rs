@@ -127,7 +127,12 @@ mod tests {
             "ls instance",
             "commit a b",
             "seed / b",
+            // Words that nobody asked for are passed over, as initns' strtok(3) does.
             "run a b c",
+            "rm a b",
+            "stop a b c d",
+            "ls image x",
+            "new a b c",
         ] {
             assert!(matches!(parse(good), Ok(Asked::Request(_))), "{good}");
         }

@@ -13,7 +13,7 @@ pub mod spec;
 pub use arena::Arena;
 pub use compile::{
     Caller, CgroupView, Compiled, Entry, Groups, HostLayer, Keyring, Lifetime, Nodes, Privilege, RootSource,
-    Setting, Terminal, compile, compile_exec, filter,
+    Setting, Terminal, compile, compile_exec, filter, is_resource,
 };
 pub use error::Error;
 pub use spec::Spec;

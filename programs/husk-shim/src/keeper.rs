@@ -72,9 +72,10 @@ impl Keeper {
 impl Machine for Keeper {
     fn start(&mut self, start: &Start<'_>) -> Result<Started, NotStarted> {
         if self.is_frozen() {
-            return Err(NotStarted::ours(
-                "the container is paused: nothing starts in it until it is resumed".into(),
-            ));
+            let name = self.runtime.name();
+            return Err(NotStarted::ours(format!(
+                "instance {name}: is paused, and nothing starts in it (hint: husk resume {name})"
+            )));
         }
         self.container.start(start)
     }

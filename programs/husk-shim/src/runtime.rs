@@ -39,6 +39,11 @@ impl Runtime {
         Ok((runtime, listener))
     }
 
+    /// The instance's name: the directory has it.
+    pub fn name(&self) -> std::borrow::Cow<'_, str> {
+        self.0.file_name().unwrap_or_default().to_string_lossy()
+    }
+
     /// Writes the files that the container sees, and says how they are mounted: over the image's own, found beneath
     /// its root.
     pub fn show(&self, files: &Files) -> Result<Vec<Mount>, Failure> {

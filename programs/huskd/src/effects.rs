@@ -4,12 +4,13 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 
 use instance::message::{Reason, Refusal};
-use instance::state::{Command, Effect, Freezer, Phase, Shim, State, apply};
+use instance::state::{Command, Effect, Exit, Freezer, Phase, Shim, State, apply};
 use instance::{InstanceName, Network, Settings};
 use serde_json::Value;
 
 use crate::client::Peer;
 use crate::daemon::{Daemon, now_ms};
+use crate::late;
 use crate::launch::{self, Wanted};
 use crate::refusal::{failed_io, not_kept, refuse};
 use crate::seat::Holder;
@@ -120,9 +121,10 @@ impl Performance<'_> {
                 });
                 Ok(())
             }
-            Effect::Freeze => shims::set_freezer(&runtime, Freezer::Frozen).inspect_err(|_| {
+            Effect::Freeze => shims::set_freezer(&runtime, Freezer::Frozen).map_err(|refusal| {
                 // Some of it may stand still by now.
                 let _ = shims::set_freezer(&runtime, Freezer::Thawed);
+                not_frozen(name, refusal)
             }),
             Effect::Thaw => shims::set_freezer(&runtime, Freezer::Thawed).or_else(|refusal| {
                 // Where nothing can be frozen, nothing is.
@@ -132,9 +134,12 @@ impl Performance<'_> {
                 self.ask_to_stop(&runtime, *grace_ms);
                 Ok(())
             }
-            // What is not on disk has to be found once more.
-            Effect::Sweep if self.kept == Kept::InMemory => Ok(()),
+            // What is not on disk has to be found once more, but for what is removed with its record.
+            Effect::Sweep if self.kept == Kept::InMemory && self.next.phase != Phase::Removing => Ok(()),
             Effect::Sweep => {
+                if self.kept == Kept::NotYet {
+                    late::save(self.daemon, self.holder)?;
+                }
                 // The record is not held meanwhile: who makes a network looks at all of them.
                 let net = seat.record().settings.net;
                 sweep(self.daemon, name, &self.before, net)
@@ -174,14 +179,20 @@ impl Performance<'_> {
                 | Command::Lost
                 | Command::Recover(_)
         );
+        // Who makes room has nothing but these.
+        let makes_room = matches!(command, Command::Stop { .. } | Command::Rm(_));
         self.kept = match saved {
             Ok(()) => Kept::OnDisk,
-            Err(error) if is_event => {
+            Err(error) if is_event || (makes_room && error.is_for_want_of_room()) => {
                 self.daemon.events.warn(seat.name().as_str(), error);
                 Kept::InMemory
             }
             Err(error) => return Err(not_kept(seat.name(), &error)),
         };
+        seat.is_late(self.kept == Kept::InMemory);
+        if self.kept == Kept::InMemory {
+            self.daemon.alarms.set(seat.name(), now_ms() + late::RETRY_MS);
+        }
         *seat.record() = record;
         Ok(())
     }
@@ -208,12 +219,43 @@ impl Performance<'_> {
     fn rename(&self, to: Option<&InstanceName>) -> Result<(), Refusal> {
         let seat = self.holder.seat();
         let Some(to) = to else { return Ok(()) };
+        late::save(self.daemon, self.holder)?;
         let claim = self.daemon.claim(to)?;
         self.daemon.store.rename(seat.name(), to).map_err(|error| not_kept(to, &error))?;
         claim.rename(seat);
         self.holder.is_gone();
         Ok(())
     }
+}
+
+/// Why an instance cannot be frozen, and what to do about it where the machine is at fault.
+fn not_frozen(name: &InstanceName, refusal: Refusal) -> Refusal {
+    let lacking = container::group::lacking().filter(|_| refusal.code == Reason::Unsupported);
+    match lacking {
+        Some(unavailable) => Refusal {
+            data: format!("instance {name}: cannot be frozen: {unavailable}"),
+            hint: Some(unavailable.hint().into()),
+            ..refusal
+        },
+        None => Refusal { data: format!("instance {name}: {}", refusal.data), ..refusal },
+    }
+}
+
+/// How an instance ended, with the limit where it was that which ended it.
+pub fn explained(exit: Exit, settings: &Settings) -> Exit {
+    if !exit.oom || exit.reason.is_some() {
+        return exit;
+    }
+    let what = match &settings.memory {
+        Some(limit) => format!("memory limit {limit} reached"),
+        None => String::from("no memory left on the machine"),
+    };
+    let reason = match exit.signal {
+        Some(9) => format!("killed: {what}"),
+        // It was another process of its, and the first one went on.
+        _ => format!("{what}: the kernel has killed in it"),
+    };
+    Exit { reason: Some(reason), ..exit }
 }
 
 /// What an event says beside its name.
@@ -256,17 +298,45 @@ pub fn shim_ended(daemon: &Arc<Daemon>, name: &InstanceName, shim: Shim) {
     if !is_current {
         return;
     }
-    let command = shims::read_exit(&daemon.runtime(name)).map_or(Command::Lost, Command::Ended);
+    let settings = seat.record().settings.clone();
+    let command = shims::read_exit(&daemon.runtime(name))
+        .map_or(Command::Lost, |exit| Command::Ended(explained(exit, &settings)));
     if let Err(refusal) = perform(daemon, &turn, &command, &mut Orders::default()) {
         daemon.events.warn(name.as_str(), refusal.data);
     }
 }
 
-/// It is time to start an instance again.
+/// It is time to start an instance again, or to try once more to write its record.
 pub fn restart(daemon: &Arc<Daemon>, name: &InstanceName, due_ms: u64) {
     let Some(seat) = daemon.seat(name).ok() else { return };
     let Some(turn) = seat.take_at_last() else { return };
+    if late::save(daemon, &turn).is_err() {
+        daemon.alarms.set(name, now_ms() + late::RETRY_MS);
+        return;
+    }
     if let Err(refusal) = perform(daemon, &turn, &Command::RestartDue { due_ms }, &mut Orders::default()) {
         daemon.events.warn(name.as_str(), refusal.data);
+        if matches!(seat.record().state.phase, Phase::Restarting { due_ms: still, .. } if still == due_ms) {
+            // It is still to be started: there may be room for its record by then.
+            daemon.alarms.again(name, due_ms, late::RETRY_MS);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_for_want_of_memory_says_which_limit_it_was() {
+        let exit = |signal, oom| Exit { code: 137, signal, oom, at_ms: 0, reason: None };
+        let limited = Settings { memory: Some("512m".into()), ..Settings::default() };
+        let why = |exit, settings: &Settings| explained(exit, settings).reason;
+        assert_eq!(why(exit(Some(9), true), &limited).as_deref(), Some("killed: memory limit 512m reached"));
+        let other = "memory limit 512m reached: the kernel has killed in it";
+        assert_eq!(why(exit(None, true), &limited).as_deref(), Some(other));
+        let whole = "killed: no memory left on the machine";
+        assert_eq!(why(exit(Some(9), true), &Settings::default()).as_deref(), Some(whole));
+        assert_eq!(why(exit(Some(9), false), &limited), None);
     }
 }

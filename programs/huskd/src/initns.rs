@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::client::{Client, Done, Hears, Line};
 use crate::daemon::Daemon;
+use crate::refusal::refuse;
 use crate::verbs::images;
 use crate::{journal, requests};
 
@@ -77,8 +78,18 @@ fn perform(daemon: &Arc<Daemon>, client: &mut Client, request: Request) -> Resul
             }
             requests::perform(daemon, client, request).map(|_| Said::Ok)
         }
+        // In its language that is an error.
+        Request::Stop { ref name, .. }
+            if daemon.seat(name).is_ok_and(|seat| is_over(&seat.record().state.phase)) =>
+        {
+            Err(refuse(Reason::State, format!("instance {name}: does not run")))
+        }
         request => requests::perform(daemon, client, request).map(|_| Said::Ok),
     }
+}
+
+const fn is_over(phase: &Phase) -> bool {
+    matches!(phase, Phase::Created | Phase::Exited { .. })
 }
 
 /// initns' images are archives in its root's `images`: one becomes an image of the same name when it is first used.
@@ -87,7 +98,7 @@ fn import(daemon: &Daemon, client: &Client, image: &ImageName) -> Result<(), Ref
     let path = daemon.arguments.root.join("images").join(image.as_str());
     let archive = File::options().read(true).custom_flags(NOFOLLOW_NONBLOCK).open(&path);
     match archive.and_then(|file| file.metadata().map(|metadata| (file, metadata.is_file()))) {
-        Ok((file, true)) => images::import_file(daemon, client, file, image).map(drop),
+        Ok((file, true)) => images::import_from(daemon, client, file.into(), image).map(drop),
         _ => Ok(()),
     }
 }

@@ -83,6 +83,21 @@ pub fn effective(record: &Record) -> Settings {
     settings
 }
 
+/// The image's configuration, with what the instance's settings say over it: that of an image made of the instance.
+pub fn config_with(record: &Record) -> Config {
+    let mut config = config_of(record);
+    let settings = effective(record);
+    if !record.settings.command.is_empty() {
+        // It stands for both.
+        (config.entrypoint, config.cmd) = (Vec::new(), settings.command);
+    }
+    config.env = settings.env;
+    config.user = settings.user.unwrap_or_default();
+    config.workdir = settings.workdir.unwrap_or_default();
+    config.stop_signal = settings.stop_signal.unwrap_or_default();
+    config
+}
+
 /// Starts a shim, and waits until it says that the container runs.
 ///
 /// # Errors

@@ -13,14 +13,17 @@ mod events;
 mod initns;
 mod journal;
 mod lacking;
+mod late;
 mod launch;
 mod listen;
 mod options;
 mod pace;
+
 mod private;
 mod recover;
 mod refusal;
 mod requests;
+mod runtime;
 mod screen;
 mod seat;
 mod serve;
@@ -57,6 +60,6 @@ fn show(text: &str) -> ExitCode {
 
 fn report(text: &str, hint: Option<&str>) -> ExitCode {
     let hint = hint.map_or(String::new(), |hint| format!(" (hint: {hint})"));
-    journal::write(format!("{text}{hint}"));
+    journal::tell(format!("{text}{hint}"));
     ExitCode::from(125)
 }

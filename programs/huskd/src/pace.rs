@@ -2,9 +2,9 @@
 //! somebody else has a better claim to the instance.
 
 use std::cell::RefCell;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use image::{Go, Phase, Step};
 use instance::message::{Progress, Reason, Refusal};
@@ -19,6 +19,25 @@ const OFTEN: u64 = 100_000_000;
 const LOOK: u64 = 1_000_000_000;
 /// From here on work is held to wait for a client that may never come back.
 const STILL: u64 = 1_000_000_000;
+
+/// The daemon ends: work does too.
+static ENDS: AtomicBool = AtomicBool::new(false);
+/// How much work is under way.
+static UNDER_WAY: AtomicUsize = AtomicUsize::new(0);
+
+/// Ends all work that is under way, and waits for it for so long: what was half-made is removed then, and what was frozen
+/// for it thawed. Whether all of it has ended.
+pub fn end_all(patience: Duration) -> bool {
+    ENDS.store(true, Ordering::Relaxed);
+    let until = Instant::now() + patience;
+    while UNDER_WAY.load(Ordering::Acquire) > 0 {
+        if Instant::now() >= until {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    true
+}
 
 /// Between work that can be ended and those who may want its instance.
 #[derive(Debug, Default)]
@@ -72,12 +91,15 @@ pub struct Pace<'p> {
 impl<'p> Pace<'p> {
     /// That of work that ends by itself, or with its client.
     pub fn new(client: &'p Client) -> Self {
+        UNDER_WAY.fetch_add(1, Ordering::Relaxed);
         Self { client, claim: None, limit: None, clock: RefCell::default() }
     }
 
     /// That of work that depends on somebody who reads or sends: it may stand still for so long.
     pub fn limited(client: &'p Client, limit: Duration) -> Self {
-        Self { limit: Some(limit), ..Self::new(client) }
+        let mut pace = Self::new(client);
+        pace.limit = Some(limit);
+        pace
     }
 
     /// The claim of others to the instance that it holds.
@@ -120,6 +142,7 @@ impl<'p> Pace<'p> {
             let limit = self.limit.map_or(u64::MAX, |limit| limit.as_nanos().try_into().unwrap_or(u64::MAX));
             clock.end = match claimed {
                 Some(why) => Some(End::Claimed(why)),
+                None if ENDS.load(Ordering::Relaxed) => Some(End::Claimed("the daemon ends")),
                 None if self.client.is_gone() => Some(End::Gone),
                 None if clock.still >= limit => Some(End::Still),
                 None => None,
@@ -140,6 +163,12 @@ impl<'p> Pace<'p> {
                 Refusal { hint, ..refuse(Reason::Failed, text) }
             }
         }
+    }
+}
+
+impl Drop for Pace<'_> {
+    fn drop(&mut self) {
+        UNDER_WAY.fetch_sub(1, Ordering::Release);
     }
 }
 

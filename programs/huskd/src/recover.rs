@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use instance::InstanceName;
 use instance::message::Refusal;
-use instance::state::{Command, State};
+use instance::state::{Command, Found, State};
 
 use crate::daemon::Daemon;
-use crate::effects::{Orders, perform, sweep};
+use crate::effects::{Orders, explained, perform, sweep};
 use crate::journal;
 use crate::refusal::{failed_io, refuse};
+use crate::runtime::Runtime;
 use crate::seat::Seat;
 use crate::shims;
 
@@ -18,7 +19,7 @@ use crate::shims;
 ///
 /// # Errors
 /// That the directories cannot be read.
-pub fn recover(daemon: &Arc<Daemon>) -> Result<(), Refusal> {
+pub fn recover(daemon: &Arc<Daemon>, place: &Runtime) -> Result<(), Refusal> {
     let records = daemon.store.load_all();
     let records = records.map_err(|error| refuse(instance::message::Reason::Failed, error.to_string()))?;
     let mut unreadable = Vec::new();
@@ -34,7 +35,7 @@ pub fn recover(daemon: &Arc<Daemon>) -> Result<(), Refusal> {
             }
         }
     }
-    remove_strays(daemon, &unreadable)?;
+    remove_strays(daemon, &unreadable, place)?;
     if let Some(name) = unreadable.first() {
         daemon.events.warn(name.as_str(), "no layer is removed before its record is mended or gone");
         let _ = daemon.unreadable.set(());
@@ -100,6 +101,10 @@ fn settle(daemon: &Arc<Daemon>, seat: &Seat, silent: &mut dyn FnMut()) {
         turn.is_unreachable(unreachable);
         silent();
     });
+    let found = match found {
+        Found::Ended(exit) => Found::Ended(explained(exit, &seat.record().settings)),
+        found => found,
+    };
     if let Err(refusal) = perform(daemon, &turn, &Command::Recover(found), &mut Orders::default()) {
         daemon.events.warn(name.as_str(), refusal.data);
     }
@@ -169,7 +174,7 @@ impl Drop for Place {
 }
 
 /// Runtime directories of instances that are not there: their shims hold nothing that anybody could ask for.
-fn remove_strays(daemon: &Daemon, unreadable: &[InstanceName]) -> Result<(), Refusal> {
+fn remove_strays(daemon: &Daemon, unreadable: &[InstanceName], place: &Runtime) -> Result<(), Refusal> {
     let runtime = &daemon.arguments.runtime;
     let entries = match std::fs::read_dir(runtime) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
@@ -180,6 +185,10 @@ fn remove_strays(daemon: &Daemon, unreadable: &[InstanceName]) -> Result<(), Ref
         let name = entry.file_name().to_str().and_then(|name| InstanceName::new(name).ok());
         let Some(name) = name.filter(|_| entry.file_type().is_ok_and(|kind| kind.is_dir())) else { continue };
         if daemon.seat(&name).is_ok() || unreadable.contains(&name) {
+            continue;
+        }
+        if !place.is_known {
+            journal::write(format!("{name}: left alone: nothing says whose {} is", entry.path().display()));
             continue;
         }
         shims::end(&entry.path());

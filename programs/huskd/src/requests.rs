@@ -40,7 +40,7 @@ pub fn perform(daemon: &Arc<Daemon>, client: &mut Client, request: Request) -> R
         }
         Request::Rmi { image } => images::remove(daemon, by, &image),
         Request::Wait { name } => run::wait(daemon, client, &name),
-        Request::Connect { name } => run::connect(daemon, &name),
+        Request::Connect { name, exec } => run::connect(daemon, by, &name, exec.as_deref()),
         Request::Logs { name } => look::logs(daemon, &name),
         Request::CopyOut { name, path, holes } => files::copy_out(daemon, client, &name, (&path, holes)),
         Request::CopyIn { name, path, of } => files::copy_in(daemon, client, &name, (&path, of)),

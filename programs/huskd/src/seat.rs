@@ -1,5 +1,6 @@
 //! One instance in the daemon's memory: its record, and whose turn it is to change it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -36,6 +37,8 @@ pub struct Seat {
     record: Mutex<Record>,
     turn: Mutex<Turn>,
     free: Condvar,
+    /// Its record on the disk is older than the one here: it could not be written.
+    late: AtomicBool,
     /// Those who wait for its end.
     pub waiters: Waiters,
 }
@@ -70,7 +73,8 @@ impl Seat {
     /// An instance of this name.
     pub fn new(name: InstanceName, record: Record) -> Self {
         let (turn, free) = (Mutex::default(), Condvar::new());
-        Self { name, record: Mutex::new(record), turn, free, waiters: Waiters::default() }
+        let late = AtomicBool::new(false);
+        Self { name, record: Mutex::new(record), turn, free, late, waiters: Waiters::default() }
     }
 
     /// One that the last daemon has left, which nobody has looked at yet: its turn is taken, by who calls
@@ -103,6 +107,16 @@ impl Seat {
     /// Its record as it is now.
     pub fn record(&self) -> MutexGuard<'_, Record> {
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether its record still has to be written. Who has the turn asks and says so.
+    pub fn has_late_record(&self) -> bool {
+        self.late.load(Ordering::Relaxed)
+    }
+
+    /// Its record could not be written, or could.
+    pub fn is_late(&self, late: bool) {
+        self.late.store(late, Ordering::Relaxed);
     }
 
     fn turn(&self) -> MutexGuard<'_, Turn> {

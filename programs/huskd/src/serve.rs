@@ -4,6 +4,7 @@ use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use instance::message::{Reason, Refusal};
 use instance::{Store, StoreError};
@@ -15,13 +16,15 @@ use crate::arguments::Arguments;
 use crate::daemon::Daemon;
 use crate::refusal::{failed, failed_io, refuse};
 use crate::watch::{Alarm, Alarms, aside, attend};
-use crate::{connection, journal, listen, recover, screen, verbs};
+use crate::{connection, journal, listen, pace, recover, runtime, screen, verbs};
 
 /// How many clients are served at once; each is a thread.
 const MOST_CLIENTS: usize = 4096;
 
 const SIGINT: i32 = 2;
 const SIGTERM: i32 = 15;
+/// How long the end of work is waited for: it hears of it within a tenth of a second, but for a disk that hangs.
+const WORK: Duration = Duration::from_secs(5);
 /// The number of the descriptor of signals among the alarms; those of listeners follow.
 const SIGNALS: u64 = 0;
 
@@ -41,9 +44,10 @@ pub fn serve(arguments: Arguments) -> Result<(), Refusal> {
     let alarms = Alarms::new().map_err(|errno| failed("epoll_create", errno))?;
     let store = Store::open(&arguments.root, remove_tree).map_err(|error| not_opened(&error))?;
     let images = image::Store::open(&arguments.root).map_err(|error| verbs::images::refusal(&error))?;
+    let place = runtime::take(&arguments.runtime, &arguments.root)?;
     let (listeners, own) = listeners(&arguments)?;
     let daemon = Arc::new(Daemon::new(arguments, store, images, alarms));
-    recover::recover(&daemon)?;
+    recover::recover(&daemon, &place)?;
     let console = screen::start(&daemon)?;
     let add = |fd, number| daemon.alarms.add(fd, number).map_err(|errno| failed("epoll_ctl", errno));
     add(signals.as_fd(), SIGNALS)?;
@@ -55,6 +59,11 @@ pub fn serve(arguments: Arguments) -> Result<(), Refusal> {
     listen::notify("READY=1");
     let ended = attend_until_told(&daemon, &signals, &listeners);
     listen::notify("STOPPING=1");
+    if !pace::end_all(WORK) {
+        journal::write(
+            "work is under way that does not end: what it has made is removed with the next start",
+        );
+    }
     console.stop();
     for path in own {
         // So that nobody waits there for a daemon that is gone.

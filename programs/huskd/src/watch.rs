@@ -109,7 +109,17 @@ impl Alarms {
     pub fn set(&self, name: &InstanceName, due_ms: u64) {
         let left_ms = due_ms.saturating_sub(crate::daemon::now_ms());
         let at = sys::clock::monotonic().saturating_add(left_ms.saturating_mul(1_000_000));
-        locked(&self.times).push(Reverse(Time { at, due_ms, name: name.clone() }));
+        self.push(Time { at, due_ms, name: name.clone() });
+    }
+
+    /// Wakes up in so many milliseconds for what was due at a time that is over.
+    pub fn again(&self, name: &InstanceName, due_ms: u64, after_ms: u64) {
+        let at = sys::clock::monotonic().saturating_add(after_ms.saturating_mul(1_000_000));
+        self.push(Time { at, due_ms, name: name.clone() });
+    }
+
+    fn push(&self, time: Time) {
+        locked(&self.times).push(Reverse(time));
         self.changed.raise();
     }
 

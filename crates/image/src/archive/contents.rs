@@ -35,6 +35,14 @@ pub(crate) enum Member {
 }
 
 impl Contents {
+    /// A directory, which says by a file of this name that it is a layout (image-layout.md of the image specification).
+    pub(crate) fn layout(root: OwnedFd) -> Result<Self> {
+        match in_directory(&root, "oci-layout")? {
+            Some(_) => Ok(Self::Directory(root)),
+            None => Err(Error::NoLayout),
+        }
+    }
+
     /// Reads the headers of a tar archive.
     pub(crate) fn index(archive: &Extent) -> Result<Self> {
         let mut reader = Reader::new(Pages { rest: archive.clone(), page: Vec::new(), at: 0 }, End::Any);

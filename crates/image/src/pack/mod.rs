@@ -1,7 +1,10 @@
 //! From a directory to a tar archive: sorted, and nothing in it that is not in the directory.
 
 mod entry;
+mod measure;
 mod walk;
+
+pub(crate) use measure::announce;
 
 use std::collections::{HashMap, HashSet};
 

@@ -248,6 +248,7 @@ fn a_directory_as_a_layout_is_not_left_by_links() {
     let image = real.image(&two_layers(), own());
     let index = json!({"schemaVersion": 2, "manifests": [image]});
     std::fs::write(layout.join("index.json"), index.to_string()).unwrap();
+    std::fs::write(layout.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
     let outside = ground.at.join("store/outside");
     std::fs::create_dir(&outside).unwrap();
     for (name, bytes) in &real.0 {

@@ -73,9 +73,45 @@ fn what_follows_the_end_mark_makes_no_files_but_another_layer() {
 }
 
 #[test]
+fn an_archive_that_does_not_end_is_not_read_for_ever() {
+    let ground = Ground::new();
+    let import = |file: File| {
+        let error = ground.store.import(Source::File(file), &name("x"), &Limits::default(), &mut ());
+        error.unwrap_err().to_string()
+    };
+    let zeros = import(File::open("/dev/zero").unwrap());
+    assert!(zeros.starts_with("the archive has nothing in it"), "{zeros}");
+    for head in [small(), gzip(&small())] {
+        let endless = Cursor::new(head).chain(std::io::repeat(0));
+        let source = Source::Reader(Box::new(endless));
+        let error = ground.store.import(source, &name("x"), &Limits::default(), &mut ()).unwrap_err();
+        let text = error.to_string();
+        assert!(text.starts_with("more than 16 MiB follow") || text.contains("garbage behind"), "{text}");
+    }
+    // The padding of a tape's record is none of the archive's matter.
+    let padded = [small(), vec![0; 2 << 20]].concat();
+    ground.import(padded, "padded", &Limits::default()).unwrap();
+}
+
+#[test]
+fn damage_of_compressed_data_says_of_which_and_where() {
+    let bytes = Tar::new().file("f", &"content ".repeat(100_000)).finish();
+    for (pack, word) in [(gzip as fn(&[u8]) -> Vec<u8>, "gzip"), (zstd, "zstd"), (xz, "xz")] {
+        let whole = pack(&bytes);
+        let cut = whole[..whole.len() / 2].to_vec();
+        refused(cut, &format!("the archive's {word} data is cut off behind the first "));
+        let mut flipped = whole.clone();
+        let middle = whole.len() / 2;
+        flipped[middle..middle + 8].iter_mut().for_each(|byte| *byte ^= 0x5a);
+        refused(flipped, &format!("the archive's {word} data is "));
+    }
+}
+
+#[test]
 fn nothing_an_empty_stream_and_what_is_no_archive_are_refused() {
-    refused(Vec::new(), "its end is not marked");
-    refused(gzip(b""), "its end is not marked");
+    refused(Vec::new(), "the archive is empty");
+    refused(gzip(b""), "the archive is empty");
+    refused(vec![0; 10240], "the archive has nothing in it");
     refused(b"#!/bin/sh\n".repeat(100), "no tar header at byte 0");
     refused(b"short".to_vec(), "in the midst of a header");
     refused(b"BZh91AY&SY".to_vec(), "bzip2, which is not supported");
@@ -220,4 +256,42 @@ fn a_bomb_is_stopped_by_the_limit_long_before_its_end() {
     let refused = ground.store.import(Source::Reader(Box::new(bomb)), &name("bomb"), &limits, &mut ());
     assert!(refused.unwrap_err().to_string().contains("the limit here"));
     ground.check();
+}
+
+#[test]
+fn how_much_there_is_to_pack_is_known_beforehand() {
+    let ground = Ground::new();
+    let tree = ground.at.join("tree");
+    std::fs::create_dir_all(tree.join("a/b")).unwrap();
+    for number in 0..200 {
+        std::fs::write(tree.join(format!("a/b/{number}")), vec![7; number * 100]).unwrap();
+    }
+    std::fs::hard_link(tree.join("a/b/199"), tree.join("a/again")).unwrap();
+    std::os::unix::fs::symlink("nowhere", tree.join("a/link")).unwrap();
+    // A hole is no work.
+    File::create(tree.join("a/hole")).unwrap().set_len(1 << 30).unwrap();
+    let (mut first, mut last) = (None, None);
+    let mut watch = |step: &Step| {
+        first = first.or(step.total.map(|total| (total, step.done)));
+        last = Some(*step);
+        Go::On
+    };
+    let root = File::open(&tree).unwrap();
+    let mut bytes = Vec::new();
+    let form = image::Compression::Plain;
+    image::export_tree(std::os::fd::AsFd::as_fd(&root), form, &mut bytes, &mut watch).unwrap();
+    let (total, done) = first.expect("a total");
+    let length = bytes.len() as u64;
+    assert!(done < total && total.abs_diff(length) <= length / 50, "{total} of {length}");
+    assert_eq!(last.unwrap().total, Some(total.max(last.unwrap().done)));
+    let mut steps = Vec::new();
+    let mut watch = |step: &Step| {
+        steps.push(*step);
+        Go::On
+    };
+    ground.store.seed(&tree, &name("seeded"), &[], &Limits::default(), &mut watch).unwrap();
+    let packing = steps.iter().filter(|step| step.phase == Phase::Packing);
+    assert!(packing.clone().count() > 0 && packing.clone().all(|step| step.total.is_some()), "{steps:?}");
+    let all = |step: &Step| step.total.is_none_or(|total| step.done <= total);
+    assert!(steps.iter().all(all), "{steps:?}");
 }

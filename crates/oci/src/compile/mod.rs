@@ -23,6 +23,7 @@ use crate::{Arena, Error};
 
 pub use exec::{Entry, compile_exec};
 pub use filter::profile as filter;
+pub use process::is_resource;
 
 /// What the caller knows and a specification does not say.
 #[derive(Clone, Debug)]

@@ -35,6 +35,12 @@ const RESOURCES: [(&str, Resource); 16] = [
     ("RLIMIT_STACK", Resource::Stack),
 ];
 
+/// Whether there is a resource limit of this name, as `RLIMIT_NOFILE`.
+#[must_use]
+pub fn is_resource(kind: &str) -> bool {
+    RESOURCES.iter().any(|(name, _)| *name == kind)
+}
+
 /// The five sets of a process.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 struct Sets {

@@ -51,7 +51,9 @@ pub fn open(said: &Said) -> Result<Connection, Failure> {
 fn unreachable(path: &Path, errno: Errno) -> Failure {
     let hint = match errno {
         Errno::NOENT | Errno::CONNREFUSED => Some(NOBODY),
-        Errno::ACCESS => Some("root may connect, and who is in the group husk if there is one"),
+        Errno::ACCESS => Some(
+            "root may connect, and who is in the group that huskd --group or its socket unit names, if any",
+        ),
         _ => None,
     };
     Failure::ours(format!("{}: {}", path.display(), describe(errno))).hint(hint)

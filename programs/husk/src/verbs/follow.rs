@@ -135,7 +135,7 @@ pub fn attach(said: &Said) -> Result<u8, Failure> {
         true => (Passes::Nothing, Input::None, View::Lines),
         false => (Passes::Signals, Input::Open, View::Unknown),
     };
-    let socket = socket_of(&mut daemon::open(said)?, &name)?;
+    let socket = socket_of(&mut daemon::open(said)?, &name, None)?;
     let (client, running, signals) = attached(socket, passes).map_err(failed)?;
     Follow { name: &name, input, view, scope: Scope::Leader, keys }
         .run(client, running, signals)
@@ -168,7 +168,8 @@ pub fn exec(said: &Said) -> Result<u8, Failure> {
     if interactive {
         exec = exec.open_stdin();
     }
-    let mut client = to_shim(&mut daemon::open(said)?, &name)?;
+    let socket = socket_of(&mut daemon::open(said)?, &name, Some(cmd))?;
+    let mut client = Client::over(socket).map_err(failed)?;
     if detached {
         let (id, _) = client.start(&exec).map_err(failed)?;
         return crate::show(&format!("{id}\n"));
@@ -257,16 +258,20 @@ fn root_or_name(said: &Said) -> Result<InstanceName, Failure> {
     })
 }
 
-/// A connection to the shim of an instance that runs.
-fn socket_of(connection: &mut Connection, name: &InstanceName) -> Result<OwnedFd, Failure> {
-    super::ask(connection, &Request::Connect { name: name.clone() })?;
+/// A connection to the shim of an instance that runs, where this command is to be executed.
+fn socket_of(
+    connection: &mut Connection,
+    name: &InstanceName,
+    command: Option<&str>,
+) -> Result<OwnedFd, Failure> {
+    super::ask(connection, &Request::Connect { name: name.clone(), exec: command.map(str::to_owned) })?;
     let socket = connection.take_descriptor();
     socket.ok_or_else(|| Failure::ours("huskd: it has sent no connection to the shim"))
 }
 
 /// The shim of an instance that runs.
 pub fn to_shim(connection: &mut Connection, name: &InstanceName) -> Result<Client, Failure> {
-    Client::over(socket_of(connection, name)?).map_err(failed)
+    Client::over(socket_of(connection, name, None)?).map_err(failed)
 }
 
 fn keys(said: &Said) -> Result<Keys, Failure> {

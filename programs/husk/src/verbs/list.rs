@@ -38,7 +38,8 @@ pub fn perform(said: &Said) -> Result<u8, Failure> {
     let text = match what {
         What::Instances => {
             let all = instances(&mut connection)?;
-            unreachable.extend(all.iter().filter_map(|one| Some((one.name.clone(), one.reason.clone()?))));
+            let hanging = all.iter().filter(|one| one.state == "unreachable");
+            unreachable.extend(hanging.filter_map(|one| Some((one.name.clone(), one.reason.clone()?))));
             match (said.has("quiet"), format) {
                 (true, _) => all.iter().map(|one| format!("{}\n", one.name)).collect(),
                 (_, Format::Json) => json(&all)?,

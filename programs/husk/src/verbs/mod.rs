@@ -85,7 +85,7 @@ fn refused(connection: &mut Connection, request: &Request, refusal: Refusal) -> 
         },
         (_, Some(hint)) => Some(hint),
         (Reason::State, None) => match request {
-            Request::Connect { name } | Request::Logs { name } | Request::Wait { name } => {
+            Request::Connect { name, .. } | Request::Logs { name } | Request::Wait { name } => {
                 Some(format!("husk run {name}"))
             }
             Request::Rm { name, .. } | Request::Rename { name, .. } => Some(format!("husk stop {name}")),

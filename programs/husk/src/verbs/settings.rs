@@ -158,11 +158,15 @@ fn capability(long: &str, name: &str) -> Result<(), Failure> {
 
 fn restart(text: &str) -> Result<Restart, Failure> {
     let wrong = || {
-        let what = "it is no, on-failure, on-failure:N, always or unless-stopped";
+        let what = "it is no, on-failure, on-failure:N with N from 1, always or unless-stopped";
         Failure::usage(format!("--restart {text:?}: {what}"))
     };
     match text.split_once(':') {
-        Some(("on-failure", count)) => count.parse().map(Restart::OnFailure).map_err(|_| wrong()),
+        // 0 would be without limit, which nobody means who writes it.
+        Some(("on-failure", count)) => match count.parse() {
+            Ok(0) | Err(_) => Err(wrong()),
+            Ok(count) => Ok(Restart::OnFailure(count)),
+        },
         Some(_) => Err(wrong()),
         None => match text {
             "no" => Ok(Restart::No),
@@ -261,6 +265,7 @@ mod tests {
             ("--net private -p 80:80/sctp", "tcp or udp"),
             ("--restart sometimes", "on-failure"),
             ("--restart always:3", "on-failure"),
+            ("--restart on-failure:0", "N from 1"),
             ("--stop-signal FLY", "no signal"),
             ("--stop-signal 65", "no signal"),
             ("--cap-add fly", "no capability"),

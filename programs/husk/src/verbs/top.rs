@@ -58,7 +58,7 @@ pub fn perform(said: &Said) -> Result<u8, Failure> {
     let mut connection = daemon::open(said)?;
     for name in &wanted {
         // A name that is wrong is said at once, and not by an empty table.
-        ask(&mut connection, &Request::Connect { name: name.clone() })?;
+        ask(&mut connection, &Request::Connect { name: name.clone(), exec: None })?;
         drop(connection.take_descriptor());
     }
     let mut before = Before::default();

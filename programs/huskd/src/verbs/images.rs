@@ -15,7 +15,7 @@ use sys::fd::{AsFd as _, OwnedFd};
 use crate::client::{Client, Done, Peer};
 use crate::daemon::Daemon;
 use crate::effects::{Orders, perform};
-use crate::launch::config_of;
+use crate::launch::config_with;
 use crate::pace::{Claim, Pace};
 use crate::refusal::{failed_io, refuse};
 use crate::seat::Seat;
@@ -26,7 +26,10 @@ pub fn refusal(error: &image::Error) -> Refusal {
         image::Error::Exists(_) => Reason::Exists,
         image::Error::Missing(_) => Reason::NotFound,
         image::Error::Interrupted => Reason::Interrupted,
-        image::Error::Invalid(_) | image::Error::Entry { .. } | image::Error::Archive(_) => Reason::Invalid,
+        image::Error::Invalid(_)
+        | image::Error::Entry { .. }
+        | image::Error::Archive(_)
+        | image::Error::NoLayout => Reason::Invalid,
         image::Error::System { .. } => Reason::Failed,
     };
     refuse(code, error.to_string())
@@ -35,8 +38,12 @@ pub fn refusal(error: &image::Error) -> Refusal {
 /// The same of an image that was to be made: what can be done where the disk is full.
 fn not_made(error: &image::Error) -> Refusal {
     let is_full = matches!(error, image::Error::System { errno: sys::Errno::NOSPC | sys::Errno::DQUOT, .. });
-    let hint = "make room: husk rmi IMAGE and husk rm NAME remove what is not needed any more";
-    Refusal { hint: is_full.then(|| hint.to_owned()), ..refusal(error) }
+    let hint = match error {
+        image::Error::NoLayout => Some("husk seed DIR IMAGE makes an image of a directory's files"),
+        _ if is_full => Some("make room: husk rmi IMAGE and husk rm NAME remove what is not needed any more"),
+        _ => None,
+    };
+    Refusal { hint: hint.map(str::to_owned), ..refusal(error) }
 }
 
 fn name_of(image: &ImageName) -> Result<image::Name, Refusal> {
@@ -68,23 +75,23 @@ fn made(daemon: &Daemon, by: Peer, event: &str, image: &ImageName, made: &image:
 /// The name is taken; what is wrong with the archive; the client has gone.
 pub fn import(daemon: &Arc<Daemon>, client: &mut Client, image: &ImageName) -> Result<Done, Refusal> {
     let archive = client.passed().ok_or_else(|| no_descriptor("import", "the archive"))?;
-    import_file(daemon, client, File::from(archive), image)
+    import_from(daemon, client, archive, image)
 }
 
-/// The same, of a file that is open.
+/// The same, of a file or a directory that is open.
 ///
 /// # Errors
 /// As [`import`].
-pub fn import_file(
+pub fn import_from(
     daemon: &Daemon,
     client: &Client,
-    archive: File,
+    archive: OwnedFd,
     image: &ImageName,
 ) -> Result<Done, Refusal> {
     let (name, limits) = (name_of(image)?, Limits::default());
     // Nobody waits for it but its client, who may take minutes to send the first byte.
     let pace = Pace::new(client);
-    let source = image::Source::File(archive);
+    let source = image::Source::from_descriptor(archive).map_err(|error| refusal(&error))?;
     let imported = daemon.images.import(source, &name, &limits, &mut pace.report());
     let imported = imported.map_err(|error| not_made(&error))?;
     Ok(made(daemon, client.peer(), "imported", image, &imported))
@@ -136,7 +143,7 @@ pub fn commit(
     let mut work = || {
         let record = seat.record().clone();
         let limits = Limits { devices: image::Devices::Kept, ..Limits::default() };
-        let wanted = (&target, config_of(&record));
+        let wanted = (&target, config_with(&record));
         let committed = if record.files == Files::Overlay && form == Form::Changes {
             let upper = open_part(daemon, &seat, "upper")?;
             let layers = layers_of(&record);
@@ -145,7 +152,10 @@ pub fn commit(
             let tree = tree_of(daemon, &seat, &record)?;
             daemon.images.commit_flat(tree.root(), wanted, &limits, &mut pace.report())
         };
-        let committed = committed.map_err(|error| not_made(&error))?;
+        let committed = committed.map_err(|error| {
+            let refusal = not_made(&error);
+            Refusal { data: format!("commit {name} as {image}: {}", refusal.data), ..refusal }
+        })?;
         done = made(daemon, client.peer(), "committed", image, &committed);
         Ok(())
     };
@@ -166,7 +176,9 @@ fn read_whole(
     let mut orders = Orders { by: Some(by), work: Some(work), ..Orders::default() };
     perform(daemon, &turn, &Command::Read, &mut orders).map_err(|refusal| match refusal.code {
         Reason::Unsupported => {
-            Refusal { hint: Some(format!("stop it first: husk stop {}", seat.name())), ..refusal }
+            let stop = format!("stop it first: husk stop {}", seat.name());
+            let hint = refusal.hint.map_or(stop.clone(), |hint| format!("{stop}; or {hint}"));
+            Refusal { hint: Some(hint), ..refusal }
         }
         _ => refusal,
     })
@@ -263,7 +275,10 @@ pub fn export(
         let missing =
             || refuse(Reason::NotFound, format!("{name:?}: no instance and no image has this name"));
         let image = ImageName::new(name).map_err(|_| missing())?;
-        let image = find(daemon, &image)?;
+        let image = find(daemon, &image).map_err(|refusal| match refusal.code {
+            Reason::NotFound => missing(),
+            _ => refusal,
+        })?;
         let format = match format {
             Archive::Tar => image::Format::Rootfs,
             Archive::Oci => image::Format::OciArchive,

@@ -1,6 +1,7 @@
 //! What only looks.
 
 use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 
 use instance::InstanceName;
@@ -73,16 +74,18 @@ pub fn inspect(daemon: &Daemon, name: &str) -> Result<Done, Refusal> {
 /// The log of an instance, open for reading.
 ///
 /// # Errors
-/// There is none: it has never run.
+/// It cannot be opened.
 pub fn logs(daemon: &Daemon, name: &InstanceName) -> Result<Done, Refusal> {
     let seat = daemon.seat(name)?;
     let path = daemon.store.directory(seat.name()).join("log");
     let file = match File::open(&path) {
+        // It has never run: an empty one, which its shim will write to.
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(refuse(Reason::State, format!("instance {name}: has no log: it has never run")));
+            File::options().read(true).append(true).create(true).mode(0o600).open(&path)
         }
-        file => file.map_err(|error| failed_io(path.display(), &error))?,
+        file => file,
     };
+    let file = file.map_err(|error| failed_io(path.display(), &error))?;
     let older =
         (1..daemon.arguments.log_files).map(|number| PathBuf::from(format!("{}.{number}", path.display())));
     let rotated: Vec<Value> =

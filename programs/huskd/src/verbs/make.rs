@@ -77,10 +77,17 @@ fn make_directory(path: &Path) -> std::io::Result<()> {
 
 /// Whether a container can be made with these settings, as far as that can be said before.
 fn check(settings: &Settings) -> Result<(), Refusal> {
-    container::settings::options(settings).map_err(|failure| refuse(Reason::Invalid, failure.to_string()))?;
+    container::settings::check(settings)
+        .map_err(|failure| refuse(Reason::Invalid, failure.of_verb("new").to_string()))?;
     let publish = ports(settings)?;
     if !publish.is_empty() && settings.net != instance::Network::Private {
         return Err(refuse(Reason::Invalid, "publish: only a private network has ports to publish"));
+    }
+    for (number, port) in publish.iter().enumerate() {
+        if let Some(other) = publish.iter().take(number).find(|other| other.collides(port)) {
+            let text = format!("publish {port}: {other} has this port of the host already");
+            return Err(refuse(Reason::Invalid, text));
+        }
     }
     if settings.net == instance::Network::Private && settings.profile == instance::Profile::Rootless {
         let text = "net private: not with the profile rootless, whose rights end at its own namespaces";
@@ -108,9 +115,23 @@ pub fn set(
     let mut orders = Orders { by: Some(by), settings: Some(settings.clone()), ..Orders::default() };
     perform(daemon, &turn, &Command::Set, &mut orders)?;
     daemon.events.tell("changed", name.as_str(), Some(by), &[("settings", told.into())]);
+    let is_alive = seat.record().state.alive().is_some();
     // To look may take its time.
     drop(turn);
-    Ok(warned(lacking(daemon, &settings, |name| names.iter().any(|one| one == name))))
+    let mut lines = lacking(daemon, &settings, |name| names.iter().any(|one| one == name));
+    if is_alive {
+        lines.extend(later(name, &names));
+    }
+    Ok(warned(lines))
+}
+
+/// What of a change an instance that runs does not get.
+fn later(name: &InstanceName, changed: &[String]) -> Option<String> {
+    // These are asked for when it ends, or is to end.
+    let at_once = ["restart", "grace_ms"];
+    let later: Vec<&str> =
+        changed.iter().map(String::as_str).filter(|setting| !at_once.contains(setting)).collect();
+    (!later.is_empty()).then(|| format!("{}: from the next start of {name} on, which runs", later.join(", ")))
 }
 
 /// The members that are there replace those of the settings, `null` clears one.

@@ -13,7 +13,7 @@ use crate::effects::{Orders, perform};
 use crate::launch::Wanted;
 use crate::refusal::{failed, refuse};
 use crate::seat::{Holder, Seat, Urge};
-use crate::shims;
+use crate::{journal, shims};
 
 /// Why a copy is ended.
 const STOPPED: &str = "the instance is stopped";
@@ -109,7 +109,7 @@ fn connected(daemon: &Daemon, seat: &Seat) -> Result<Done, Refusal> {
 ///
 /// # Errors
 /// It does not run.
-pub fn connect(daemon: &Daemon, name: &InstanceName) -> Result<Done, Refusal> {
+pub fn connect(daemon: &Daemon, by: Peer, name: &InstanceName, exec: Option<&str>) -> Result<Done, Refusal> {
     let seat = daemon.seat(name)?;
     if let Some(unreachable) = seat.unreachable() {
         return Err(unreachable.refusal(name));
@@ -121,7 +121,20 @@ pub fn connect(daemon: &Daemon, name: &InstanceName) -> Result<Done, Refusal> {
         return Err(Refusal { hint, ..refuse(Reason::State, text) });
     };
     let socket = shims::connect(&daemon.runtime(name))?;
+    match exec {
+        Some(word) => {
+            daemon.events.tell("exec", name.as_str(), Some(by), &[("command", shortened(word).into())])
+        }
+        // What is done with it is not told: it may be anything.
+        None => journal::write(format!("{name}: connection to its shim, by {by}")),
+    }
     Ok(Done::silent().say("pid", pid).say("state", state.word()).pass(socket.into()))
+}
+
+/// The begin of a word that somebody else chose, for a line of the log.
+fn shortened(word: &str) -> String {
+    const MOST: usize = 200;
+    word.chars().take(MOST).collect()
 }
 
 /// Stops an instance, and waits until nothing of it runs.
@@ -135,6 +148,12 @@ pub fn stop(
     grace_ms: Option<u64>,
 ) -> Result<Done, Refusal> {
     let seat = daemon.seat(name)?;
+    // It is as it was to be; who has asked need not have looked.
+    let is_over = matches!(seat.record().state.phase, Phase::Created | Phase::Exited { .. });
+    if is_over && !seat.is_gone() {
+        let code = seat.record().state.exit().map(|exit| exit.code);
+        return Ok(Done::silent().say("code", code));
+    }
     let was_unreachable = end_unreachable(client, &seat, grace_ms)?;
     match ask_to_stop(daemon, client, &seat, &Command::Stop { grace_ms }) {
         // It has ended with its shim.

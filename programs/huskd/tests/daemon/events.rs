@@ -26,6 +26,25 @@ pub fn listening(bed: &Bed) -> Client {
 }
 
 #[test]
+fn who_executes_what_is_in_the_log_with_the_time() {
+    let bed = Bed::new();
+    bed.run("web");
+    let mut client = bed.client();
+    client.done(&json!({"type": "connect", "name": "web", "exec": "/bin/sh"}));
+    client.done(&of("connect", "web"));
+    let log = bed.log();
+    let own = std::process::id();
+    let line =
+        |part: &str| log.lines().find(|line| line.contains(part)).unwrap_or_else(|| panic!("{part}: {log}"));
+    let exec = line("huskd: web: exec, command /bin/sh, by uid ");
+    assert!(exec.ends_with(&format!("pid {own}")), "{exec}");
+    line(&format!("huskd: web: connection to its shim, by uid 0 pid {own}"));
+    // Nobody else notes it where standard error is a file: 2026-11-30T20:09:22.123Z
+    let time = exec.split(' ').next().unwrap();
+    assert!(time.len() == 24 && time.as_bytes()[10] == b'T' && time.ends_with('Z'), "{exec}");
+}
+
+#[test]
 fn what_happens_is_told_in_order_and_with_who_wanted_it() {
     let bed = Bed::new();
     bed.make("web", &["/sbin/init"]);

@@ -48,6 +48,29 @@ fn an_archive_becomes_an_image_and_an_image_an_archive() {
 }
 
 #[test]
+fn a_directory_is_a_layout_or_no_archive() {
+    let bed = Bed::new();
+    let mut client = bed.client();
+    let (path, layout) = (bed.directory.join("layout.tar"), bed.directory.join("layout"));
+    let to = File::create(&path).unwrap();
+    client.try_ask(&json!({"type": "export", "name": "box", "format": "oci"}), Some(to.as_fd())).unwrap();
+    fs::create_dir(&layout).unwrap();
+    tar(&["xf", "-C", layout.to_str().unwrap()], &path);
+    let request = json!({"type": "import", "image": "again"});
+    let directory = File::open(&layout).unwrap();
+    let answer = client.try_ask(&request, Some(directory.as_fd())).unwrap();
+    assert_eq!((&answer["type"], &answer["layers"]), (&json!("ok"), &json!(1)));
+    let files = File::open(bed.files()).unwrap();
+    let answer = client.try_ask(&json!({"type": "import", "image": "no"}), Some(files.as_fd())).unwrap();
+    let expected =
+        ["a directory without a file oci-layout is no archive of an image", "husk seed DIR IMAGE "];
+    assert_eq!(reason(&answer), "invalid");
+    assert_eq!(answer["data"], expected[0]);
+    assert!(answer["hint"].as_str().unwrap().starts_with(expected[1]), "{answer}");
+    bed.check();
+}
+
+#[test]
 fn layers_live_as_long_as_somebody_has_them() {
     let bed = Bed::new();
     let mut client = bed.client();
@@ -83,6 +106,56 @@ fn a_commit_has_the_changes_and_never_overwrites() {
         bed.await_state(image, "exited");
     }
     bed.check();
+}
+
+#[test]
+fn a_commit_has_the_settings_of_the_instance_over_those_of_its_image() {
+    let bed = Bed::new();
+    let mut client = bed.client();
+    let settings = json!({
+        "command": ["/bin/sh", "-c", "pwd; env"], "env": ["A=1", "B=2"], "workdir": "/etc", "user": "1000:1000",
+        "stop_signal": "INT",
+    });
+    bed.make_with("web", settings);
+    client.done(&json!({"type": "commit", "name": "web", "image": "made"}));
+    let config = |client: &mut crate::client::Client, image: &str| {
+        client.done(&of("inspect", image))["value"]["config"].clone()
+    };
+    let made = config(&mut client, "made");
+    assert_eq!(made["cmd"], json!(["/bin/sh", "-c", "pwd; env"]));
+    assert_eq!((&made["env"], &made["workdir"]), (&json!(["A=1", "B=2"]), &json!("/etc")));
+    assert_eq!((&made["user"], &made["stop_signal"]), (&json!("1000:1000"), &json!("INT")));
+    // Once more: what the next one sets goes over it, and what it does not set stays.
+    let next = json!({"type": "new", "name": "next", "image": "made", "settings": {"env": ["B=3"]}});
+    client.done(&next);
+    client.done(&json!({"type": "commit", "name": "next", "image": "again", "form": "flat"}));
+    let again = config(&mut client, "again");
+    assert_eq!((&again["env"], &again["cmd"]), (&json!(["A=1", "B=3"]), &made["cmd"]));
+    bed.check();
+}
+
+#[test]
+fn a_daemon_that_is_told_to_end_leaves_nothing_of_an_import() {
+    let mut bed = Bed::new();
+    let whole = fs::read(archive(&bed)).unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
+    let mut client = bed.client();
+    client.send(&json!({"type": "import", "image": "half"}), Some(reader.as_fd())).unwrap();
+    let mut writer = writer;
+    std::io::Write::write_all(&mut writer, &whole[..whole.len() / 2]).unwrap();
+    let tmp = bed.directory.join("root/tmp");
+    let left = || fs::read_dir(&tmp).unwrap().count();
+    let until = std::time::Instant::now() + crate::bed::PATIENCE;
+    while left() == 0 {
+        assert!(std::time::Instant::now() < until, "the import does not begin");
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    let since = std::time::Instant::now();
+    assert_eq!(bed.end(), Some(0));
+    assert!(since.elapsed() < std::time::Duration::from_secs(4), "{:?}", since.elapsed());
+    assert_eq!(left(), 0, "{}", bed.log());
+    bed.start();
+    assert_eq!(bed.images(), ["box"]);
 }
 
 #[test]

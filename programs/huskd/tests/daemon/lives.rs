@@ -81,12 +81,15 @@ fn what_an_instance_writes_is_in_its_log() {
     let bed = Bed::new();
     let mut client = bed.client();
     bed.make("web", &["/bin/sh", "-c", "echo out; echo err >&2"]);
-    assert_eq!(reason(&client.ask(&of("logs", "web"))), "state");
+    assert_eq!(client.done(&of("logs", "web"))["rotated"], json!([]));
+    let never = File::from(client.passed.remove(0));
+    assert_eq!(never.metadata().unwrap().len(), 0);
     client.done(&of("run", "web"));
     client.done(&of("wait", "web"));
     client.passed.clear();
     let answer = client.done(&of("logs", "web"));
     assert_eq!(answer["rotated"], json!([]));
+    assert!(never.metadata().unwrap().len() > 0, "who followed it from the begin sees it");
     let mut text = String::new();
     File::from(client.passed.remove(0)).read_to_string(&mut text).unwrap();
     assert!(text.contains("stdout F out\n") && text.contains("stderr F err\n"), "{text}");

@@ -54,11 +54,46 @@ fn a_name_is_given_once() {
 }
 
 #[test]
+fn what_a_running_instance_gets_with_its_next_start_alone_is_said() {
+    let bed = Bed::new();
+    bed.run("web");
+    let set = |changes: Value| bed.client().done(&json!({"type": "set", "name": "web", "changes": changes}));
+    let line = "env, hostname: from the next start of web on, which runs";
+    assert_eq!(set(json!({"hostname": "x", "env": ["A=1"], "restart": "always"}))["warnings"], json!([line]));
+    assert_eq!(set(json!({"restart": "no", "grace_ms": 5000}))["warnings"], Value::Null);
+    bed.client().done(&of("stop", "web"));
+    assert_eq!(set(json!({"hostname": "y"}))["warnings"], Value::Null);
+}
+
+#[test]
+fn to_stop_what_does_not_run_changes_nothing_and_is_no_error() {
+    let bed = Bed::new();
+    let mut client = bed.client();
+    bed.make("web", &["/bin/false"]);
+    assert_eq!(client.done(&of("stop", "web"))["code"], Value::Null);
+    assert_eq!(bed.state("web"), "created");
+    client.done(&of("run", "web"));
+    client.done(&of("wait", "web"));
+    bed.await_state("web", "exited");
+    assert_eq!(client.done(&of("stop", "web"))["code"], 1);
+    assert_eq!(reason(&client.ask(&of("stop", "nobody"))), "not_found");
+}
+
+#[test]
+fn what_is_neither_an_instance_nor_an_image_is_said_to_be_neither() {
+    let bed = Bed::new();
+    let to = File::create(bed.directory.join("to")).unwrap();
+    let answer = bed.client().try_ask(&of("export", "nope"), Some(std::os::fd::AsFd::as_fd(&to))).unwrap();
+    assert_eq!(reason(&answer), "not_found");
+    assert_eq!(answer["data"], "\"nope\": no instance and no image has this name");
+}
+
+#[test]
 fn a_state_that_does_not_allow_it_is_named() {
     let bed = Bed::new();
     let mut client = bed.client();
     bed.make("web", &["/sbin/init"]);
-    for verb in ["stop", "pause", "resume", "wait", "connect", "logs"] {
+    for verb in ["pause", "resume", "wait", "connect"] {
         assert_eq!(reason(&client.ask(&of(verb, "web"))), "state", "{verb}");
     }
     client.done(&of("run", "web"));
@@ -86,6 +121,15 @@ fn settings_that_make_no_container_are_refused_before_there_is_one() {
         json!({"publish": ["80"]}),
         json!({"publish": ["8080:80"]}),
         json!({"net": "private", "publish": ["x:80"]}),
+        json!({"net": "private", "publish": ["8080:80", "127.0.0.1:8080:81"]}),
+        json!({"net": "private", "profile": "rootless"}),
+        json!({"memory": "1k"}),
+        json!({"user": "-1"}),
+        json!({"user": "99999999999"}),
+        json!({"seccomp": "/etc/passwd"}),
+        json!({"rlimit": ["bogus=1"]}),
+        json!({"rlimit": ["nofile=10:5"]}),
+        json!({"tmpfs": ["/x:size=huge"]}),
         json!({"fly": true}),
         json!({"command": "sh"}),
     ];
@@ -96,7 +140,13 @@ fn settings_that_make_no_container_are_refused_before_there_is_one() {
     assert_eq!(bed.state("web"), "gone");
     bed.make("web", &["/sbin/init"]);
     let change = |changes: Value| json!({"type": "set", "name": "web", "changes": changes});
-    for changes in [json!({"memory": "much"}), json!({"fly": null}), json!({"net": "moon"})] {
+    for changes in [
+        json!({"memory": "much"}),
+        json!({"memory": "1k"}),
+        json!({"rlimit": ["bogus=1"]}),
+        json!({"fly": null}),
+        json!({"net": "moon"}),
+    ] {
         assert_eq!(reason(&client.ask(&change(changes))), "invalid");
     }
 }
@@ -145,7 +195,10 @@ fn a_machine_that_cannot_freeze_says_so() {
     assert_eq!(reason(&client.ask(&of("pause", "web"))), "unsupported");
     let commit = client.ask(&json!({"type": "commit", "name": "web", "image": "x"}));
     assert_eq!(reason(&commit), "unsupported");
-    assert_eq!(commit["hint"], "stop it first: husk stop web");
+    let text = "instance web: cannot be frozen: no cgroup v2 at /sys/fs/cgroup: ";
+    assert!(commit["data"].as_str().unwrap().starts_with(text), "{commit}");
+    let hint = commit["hint"].as_str().unwrap();
+    assert!(hint.starts_with("stop it first: husk stop web; or ") && hint.contains("cgroup"), "{hint}");
     assert_eq!(bed.state("web"), "running");
 }
 
@@ -193,6 +246,7 @@ fn what_the_machine_lacks_is_said_when_an_instance_is_made_or_changed_and_refuse
     std::fs::create_dir(format!("{there}/gone")).unwrap();
     assert_eq!(warnings(&set(json!({"bind": [gone]}))), Vec::<String>::new());
     bed.client().done(&of("run", "web"));
+    bed.await_state("web", "exited");
     // Limits need groups that can have them.
     let limited = warnings(&set(json!({"memory": "64m", "pids": "10"})));
     match container_groups() {

@@ -35,8 +35,9 @@ pub const VERBS: [Verb; 6] = [
         words: "NAME IMAGE",
         kinds: &[Kind::Instance, Kind::Other],
         text: "an image from an instance's files",
-        about: "Makes an image from the files that an instance has now. One that runs is frozen meanwhile. An image \
-                that exists is never replaced.",
+        about: "Makes an image from the files that an instance has now. One that runs is frozen meanwhile. Its command, \
+                variables, user, working directory and stop signal are the image's, too. An image that exists is never \
+                replaced.",
         options: &[&[flag("flat", None, "one layer, in place of one more over the image's")]],
         count: (2, 2),
         tail: Tail::Words,

@@ -54,7 +54,7 @@ pub const VERBS: [Verb; 12] = [
         "stop",
         "end what runs in an instance",
         "Sends the stop signal to process 1 of the instance, and kills all of it when its time is over. When husk \
-         ends, nothing of it runs any more.",
+         ends, nothing of it runs any more. To stop one that does not run is no error.",
         &[&[GRACE]],
     ),
     on_instances("pause", "freeze an instance", "Freezes every process of the instance where it is.", &[]),
