@@ -58,6 +58,9 @@ pub enum Request {
         name: InstanceName,
         #[serde(default)]
         if_running: IfRunning,
+        /// How long it has to stop, in place of its own time, in milliseconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        grace_ms: Option<u64>,
     },
     /// Gives an instance that does not run another name.
     Rename { name: InstanceName, to: InstanceName },

@@ -71,7 +71,9 @@ pub fn parse(line: &str) -> Result<Asked, Said> {
         ("seed", Some(directory), Some(to)) => {
             Request::Seed { directory: String::from(directory), image: image(to)? }
         }
-        ("rm", Some(name), _) => Request::Rm { name: instance(name)?, if_running: IfRunning::Refuse },
+        ("rm", Some(name), _) => {
+            Request::Rm { name: instance(name)?, if_running: IfRunning::Refuse, grace_ms: None }
+        }
         ("run", Some(name), _) => Request::Run {
             name: instance(name)?,
             command: Vec::new(),

@@ -26,6 +26,8 @@ pub struct Orders<'o> {
     pub work: Option<&'o mut dyn FnMut() -> Result<(), Refusal>>,
     /// The new name.
     pub name: Option<InstanceName>,
+    /// How long it has to stop, in place of its own time.
+    pub grace_ms: Option<u64>,
     /// The new settings.
     pub settings: Option<Settings>,
 }
@@ -43,7 +45,8 @@ pub fn perform(
     let seat = holder.seat();
     let (before, decided) = {
         let record = seat.record();
-        let with = record.circumstances(seat.name(), now_ms());
+        let mut with = record.circumstances(seat.name(), now_ms());
+        with.grace_ms = orders.grace_ms.unwrap_or(with.grace_ms);
         (record.state.clone(), apply(&record.state, &with, command))
     };
     let (next, effects) = decided?;

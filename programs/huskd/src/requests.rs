@@ -26,7 +26,9 @@ pub fn perform(daemon: &Arc<Daemon>, client: &mut Client, request: Request) -> R
         Request::Stop { name, grace_ms } => run::stop(daemon, client, &name, grace_ms),
         Request::Pause { name } => run::pause(daemon, by, &name),
         Request::Resume { name } => run::resume(daemon, by, &name),
-        Request::Rm { name, if_running } => make::remove(daemon, client, &name, if_running),
+        Request::Rm { name, if_running, grace_ms } => {
+            make::remove(daemon, client, &name, (if_running, grace_ms))
+        }
         Request::Rename { name, to } => make::rename(daemon, by, &name, to),
         Request::Set { name, changes } => make::set(daemon, by, &name, changes),
         Request::Ls { what: What::Instances } => look::list_instances(daemon),

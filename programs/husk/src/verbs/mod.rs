@@ -53,6 +53,11 @@ pub fn perform(said: &Said) -> Result<u8, Failure> {
 /// Asks, and waits for the answer. How far it is on the way is nobody's concern.
 fn ask(connection: &mut Connection, request: &Request) -> Result<Map<String, Value>, Failure> {
     connection.send(request, &[])?;
+    answer(connection, request)
+}
+
+/// Waits for the answer to what was asked.
+fn answer(connection: &mut Connection, request: &Request) -> Result<Map<String, Value>, Failure> {
     loop {
         match connection.next()? {
             Answer::Ok(answer) => return Ok(answer),

@@ -165,15 +165,15 @@ pub fn remove(
     daemon: &Arc<Daemon>,
     client: &Client,
     name: &InstanceName,
-    if_running: IfRunning,
+    (if_running, grace_ms): (IfRunning, Option<u64>),
 ) -> Result<Done, Refusal> {
     let seat = daemon.seat(name)?;
     if if_running == IfRunning::Stop {
-        run::end_unreachable(client, &seat, None)?;
+        run::end_unreachable(client, &seat, grace_ms)?;
     }
     {
         let turn = run::take_to_end(&seat, &Command::Rm(if_running), "the instance is removed")?;
-        let mut orders = Orders { by: Some(client.peer()), ..Orders::default() };
+        let mut orders = Orders { by: Some(client.peer()), grace_ms, ..Orders::default() };
         perform(daemon, &turn, &Command::Rm(if_running), &mut orders)?;
     }
     // One that ran is removed when it has ended.

@@ -12,6 +12,7 @@ use instance::message::{Holes, Request};
 use sys::fd::{AsFd, OwnedFd};
 use sys::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use sys::pipe::{PipeFlags, pipe_with};
+use sys::signals::{SignalSet, block_too};
 use sys::strerror::describe;
 use sys::termios::isatty;
 
@@ -19,6 +20,8 @@ use super::meter::Ends;
 use super::said::Said;
 use super::work::Work;
 use stream::Stream;
+
+const SIGPIPE: i32 = 13;
 
 /// One side of a copy.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -94,6 +97,9 @@ fn out(said: &Said, name: InstanceName, path: String, to: &Path) -> Result<(), F
 /// The daemon decides where in the instance it goes: what stands there by then may be another than what stood there.
 fn into(said: &Said, from: &Path, name: InstanceName, path: String) -> Result<(), Failure> {
     let source = pack::Source::of(from)?;
+    // That the daemon has closed its end is an error of write(2), after which it says why.
+    let blocked = block_too(SignalSet::EMPTY.with(SIGPIPE));
+    blocked.map_err(|errno| Failure::ours(format!("sigprocmask: {}", describe(errno))))?;
     let (reader, writer) = pipe()?;
     own(&writer)?;
     let request = Request::CopyIn { name, path, of: Some(source.of) };

@@ -54,7 +54,7 @@ pub const VERBS: [Verb; 12] = [
         "stop",
         "end what runs in an instance",
         "Sends the stop signal to process 1 of the instance, and kills all of it when its time is over. When husk \
-         ends, nothing of it runs any more.",
+         ends, nothing of it runs any more. Several are stopped side by side.",
         &[&[GRACE]],
     ),
     on_instances("pause", "freeze an instance", "Freezes every process of the instance where it is.", &[]),
@@ -67,8 +67,9 @@ pub const VERBS: [Verb; 12] = [
     on_instances(
         "rm",
         "remove an instance and its files",
-        "Removes the instance with all of its files. One that runs is refused. The image that it was made from stays.",
-        &[&[FORCE]],
+        "Removes the instance with all of its files. One that runs is refused; with --force it is stopped first, and \
+         with --grace 0 killed. The image that it was made from stays.",
+        &[&[FORCE, GRACE]],
     ),
     Verb {
         name: "rename",

@@ -143,9 +143,9 @@ pub const UNSET: Row = value(
 /// `new`
 pub const COPY: Row =
     flag("copy", None, "a directory of its own, in place of changes over the image's layers");
-/// `stop`
+/// `stop`, `rm`
 pub const GRACE: Row =
-    value("grace", None, "TIME", Kind::Other, "how long it has to stop, in place of its own time");
+    value("grace", Some('t'), "TIME", Kind::Other, "how long it has to stop, in place of its own time");
 /// `rm`
 pub const FORCE: Row = flag("force", Some('f'), "stop it first if it runs");
 /// `ls`
