@@ -74,13 +74,20 @@ pub enum Cause {
 }
 
 /// What becomes of an instance once it has stopped.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Then {
     /// It stays.
+    #[default]
     Stay,
     /// It is removed.
     Remove,
+}
+
+impl Then {
+    pub(crate) const fn stays(&self) -> bool {
+        matches!(self, Self::Stay)
+    }
 }
 
 /// A shim, told apart from a later process of the same number by its start time in clock ticks (proc_pid_stat(5)).

@@ -5,6 +5,7 @@
 use std::fmt::Write as _;
 
 use crate::message::{Files, Form, IfRunning, Others, Request, Stdin, What};
+use crate::state::Then;
 use crate::{ImageName, InstanceName, Profile, Settings};
 
 /// The longest line, in bytes, with its end.
@@ -64,6 +65,7 @@ pub fn parse(line: &str) -> Result<Asked, Said> {
                 profile: Profile::Unrestricted,
                 ..Settings::default()
             }),
+            at_end: Then::Stay,
         },
         ("commit", Some(name), Some(to)) => {
             Request::Commit { name: instance(name)?, image: image(to)?, form: Form::Changes }

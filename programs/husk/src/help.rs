@@ -100,6 +100,7 @@ husk runs processes in containers of their own.
 
   husk run [OPTIONS] ROOTFS COMMAND [ARG…]   in the directory ROOTFS (starts with / or .), without a daemon
   husk run [OPTIONS] -- COMMAND [ARG…]       in a throw-away copy of this machine's own files, without a daemon
+  husk run --rm [OPTIONS] IMAGE [COMMAND…]   in an instance of an image, which is removed at the end
   husk VERB [OPTIONS] …                      one of the verbs below
 ";
 
@@ -107,10 +108,12 @@ const RUN: &str = "\
 husk run [OPTIONS] ROOTFS COMMAND [ARG…]
 husk run [OPTIONS] -- COMMAND [ARG…]
 husk run [-d] [-i] [-t] NAME [COMMAND [ARG…]]
+husk run --rm [OPTIONS] IMAGE [COMMAND [ARG…]]
 
 Runs COMMAND in a container. ROOTFS is a directory and starts with / or . ; without it the container sees
 this machine's own files, copy on write, and its changes are thrown away at the end.
 NAME is an instance (husk new): it has the options that it was given, and takes those below that are for one.
+With --rm an instance is made from IMAGE, as by husk new, and removed when it has ended.
 
 ";
 

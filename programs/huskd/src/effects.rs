@@ -3,8 +3,8 @@
 use std::io::ErrorKind;
 use std::sync::Arc;
 
-use instance::message::{Reason, Refusal};
-use instance::state::{Command, Effect, Freezer, Phase, Shim, State, apply};
+use instance::message::{IfRunning, Reason, Refusal};
+use instance::state::{Command, Effect, Freezer, Phase, Shim, State, Then, apply};
 use instance::{InstanceName, Network, Settings};
 use serde_json::Value;
 
@@ -262,6 +262,23 @@ pub fn shim_ended(daemon: &Arc<Daemon>, name: &InstanceName, shim: Shim) {
     let command = shims::read_exit(&daemon.runtime(name)).map_or(Command::Lost, Command::Ended);
     if let Err(refusal) = perform(daemon, &turn, &command, &mut Orders::default()) {
         daemon.events.warn(name.as_str(), refusal.data);
+    }
+    remove_at_end(daemon, &turn);
+}
+
+/// Removes an instance that does not run, where it was made to be removed then and nobody holds it.
+pub fn remove_at_end(daemon: &Arc<Daemon>, turn: &Holder<'_>) {
+    let seat = turn.seat();
+    let is_over = {
+        let record = seat.record();
+        record.at_end == Then::Remove
+            && matches!(record.state.phase, Phase::Created | Phase::Exited { .. } | Phase::Removing)
+    };
+    if !is_over || seat.is_held() || seat.is_gone() {
+        return;
+    }
+    if let Err(refusal) = perform(daemon, turn, &Command::Rm(IfRunning::Refuse), &mut Orders::default()) {
+        daemon.events.warn(seat.name().as_str(), refusal.data);
     }
 }
 

@@ -81,3 +81,70 @@ fn a_copy_to_where_nothing_can_be_says_so_however_much_it_is() {
         }
     }
 }
+
+/// Waits until there is no instance.
+fn until_nothing_is_left(ground: &Ground) {
+    cli::wait_until("the instance is removed", Duration::from_secs(20), || {
+        ground.good(&["ls", "-q"]).is_empty()
+    });
+}
+
+#[test]
+fn a_command_in_an_image_leaves_its_exit_code_and_nothing_else() {
+    let ground = Ground::with_image();
+    for number in 0..10 {
+        let script = format!("echo number {number}; exit {number}");
+        let ended = run(&mut ground.husk(&["run", "--rm", "busybox", "/bin/sh", "-c", &script]));
+        assert_eq!((ended.code(), ended.out()), (number, format!("number {number}\n")), "{}", ended.err());
+        assert_eq!(ground.good(&["ls", "-q"]), "");
+    }
+    let line =
+        ["run", "--rm", "-i", "--name", "web", "--hostname", "box", "-e", "A=b", "--net", "none", "busybox"];
+    let words = [&line[..], &["--", "/bin/sh", "-c", "hostname; echo $A; cat"]].concat();
+    let ended = cli::run_with(&mut ground.husk(&words), b"through");
+    assert_eq!((ended.code(), ended.out().as_str()), (0, "box\nb\nthrough"), "{}", ended.err());
+    let ended = run(&mut ground.husk(&["run", "--rm", "busybox", "/bin/none"]));
+    assert_eq!(ended.code(), 127, "{}", ended.err());
+    assert_eq!(ground.good(&["ls", "-q"]), "");
+}
+
+#[test]
+fn what_is_removed_at_its_end_is_so_whoever_has_gone_by_then() {
+    let mut ground = Ground::with_image();
+    let name = ground.good(&["run", "--rm", "-d", "busybox", "sleep", "1"]);
+    assert!(name.starts_with("run-") && ground.good(&["ls", "-q"]) == name, "{name}");
+    until_nothing_is_left(&ground);
+    // husk is killed.
+    let mut child = ground.husk(&["run", "--rm", "--name", "web", "busybox", "sleep", "2"]).spawn().unwrap();
+    cli::wait_until("it runs", Duration::from_secs(20), || ground.good(&["ls"]).contains("running"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(ground.good(&["ls"]).contains("running"));
+    until_nothing_is_left(&ground);
+    // The daemon is killed.
+    ground.good(&["run", "--rm", "-d", "busybox", "sleep", "3"]);
+    ground.replace_daemon();
+    until_nothing_is_left(&ground);
+    // It is stopped.
+    ground.good(&["run", "--rm", "-d", "--name", "web", "busybox", "sleep", "1000"]);
+    ground.good(&["stop", "-t", "0", "web"]);
+    assert_eq!(ground.good(&["ls", "-q"]), "");
+}
+
+#[test]
+fn an_image_in_place_of_an_instance_is_told_apart() {
+    let ground = Ground::with_image();
+    ground.good(&["import", ground.join("busybox.tar").to_str().unwrap(), "box:1"]);
+    for (line, part) in [
+        (&["run", "busybox", "true"][..], "husk new NAME busybox makes an instance, husk run --rm busybox"),
+        (&["run", "box:1", "true"], "husk run --rm box:1"),
+        (&["run", "--rm", "busybix"], "did you mean busybox?"),
+        (&["run", "--rm", "--privileged", "busybox"], "--profile unrestricted"),
+        (&["run", "--rm", "--restart", "always", "busybox"], "not started again"),
+        (&["run", "--rm", "-p", "80:80", "busybox"], "--net private"),
+    ] {
+        let ended = run(&mut ground.husk(line));
+        assert!(ended.code() != 0 && ended.err().contains(part), "{line:?}: {}", ended.err());
+    }
+    assert_eq!(ground.good(&["ls", "-q"]), "");
+}

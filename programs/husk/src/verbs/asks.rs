@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use container::Failure;
 use instance::message::{Files, Form, IfRunning, Request};
+use instance::state::Then;
 use serde_json::{Map, Value};
 
 use super::said::{Said, milliseconds};
@@ -27,7 +28,8 @@ pub fn requests(said: &Said) -> Result<Vec<Request>, Failure> {
         "new" => {
             let files = if said.has("copy") { Files::Copy } else { Files::Overlay };
             let settings = Box::new(settings::settings(said)?);
-            Ok(vec![Request::New { name: said.instance(0)?, image: said.image(1)?, files, settings }])
+            let at_end = Then::Stay;
+            Ok(vec![Request::New { name: said.instance(0)?, image: said.image(1)?, files, settings, at_end }])
         }
         "set" => Ok(vec![Request::Set { name: said.instance(0)?, changes: settings::changes(said)? }]),
         "stop" => {

@@ -61,50 +61,79 @@ enum View {
 /// `run NAME`
 pub fn run(said: &Said) -> Result<u8, Failure> {
     let name = root_or_name(said)?;
-    let others = match (said.has("exclusive"), said.has("freeze-others")) {
-        (true, true) => {
-            return Err(Failure::usage(
-                "run: --exclusive stops the others and --freeze-others freezes them: one of them",
-            ));
-        }
-        (true, false) => Others::Stop,
-        (false, true) => Others::Freeze,
-        (false, false) => Others::Keep,
-    };
-    let keys = keys(said)?;
-    let terminal =
-        said.has("tty").then(|| screen::size().unwrap_or(UNSEEN)).map(|(rows, cols)| Size { rows, cols });
-    let stdin = if said.has("interactive") { Stdin::Open } else { Stdin::None };
-    let request = Request::Run { name: name.clone(), command: said.command()?, others, terminal, stdin };
-    let begun = time::now();
+    let start = Start::of(said)?;
     let mut connection = daemon::open(said)?;
-    super::ask(&mut connection, &request)?;
-    let socket = connection.take_descriptor();
-    if said.has("detach") {
-        return crate::show(&format!("{name}\n"));
-    }
-    let input = if stdin == Stdin::Open { Input::Open } else { Input::None };
-    let view = match (input, terminal) {
-        (Input::None, _) => View::Lines,
-        (Input::Open, Some(_)) => View::Terminal,
-        (Input::Open, None) => View::Unknown,
-    };
-    let follow = Follow { name: &name, input, view, scope: Scope::Leader, keys };
-    match socket.map(|socket| attached(socket, Passes::Signals)) {
-        Some(Ok((client, running, signals))) => {
-            // What follows is between the shim and us: the daemon may go. If it does not, it is waited for at the end
-            // to have noticed: who runs the same instance next is not told that it still runs.
-            let is_asked = connection.send(&Request::Wait { name: name.clone() }, &[]).is_ok();
-            let outcome = follow.run(client, running, signals)?;
-            if is_asked && matches!(outcome, Outcome::Ended(_)) {
-                // Where it does not say so in time, or at all, the instance has ended all the same.
-                let _ = connection.next_within(PATIENCE);
+    start.follow(&mut connection, &name, said.command()?).map(Outcome::code)
+}
+
+/// How an instance is started, and what becomes of it then.
+pub struct Start {
+    others: Others,
+    keys: Keys,
+    terminal: Option<Size>,
+    stdin: Stdin,
+    is_followed: bool,
+}
+
+impl Start {
+    /// As it was said.
+    pub fn of(said: &Said) -> Result<Self, Failure> {
+        let others = match (said.has("exclusive"), said.has("freeze-others")) {
+            (true, true) => {
+                return Err(Failure::usage(
+                    "run: --exclusive stops the others and --freeze-others freezes them: one of them",
+                ));
             }
-            Ok(outcome.code())
+            (true, false) => Others::Stop,
+            (false, true) => Others::Freeze,
+            (false, false) => Others::Keep,
+        };
+        let size = said.has("tty").then(|| screen::size().unwrap_or(UNSEEN));
+        let terminal = size.map(|(rows, cols)| Size { rows, cols });
+        let stdin = if said.has("interactive") { Stdin::Open } else { Stdin::None };
+        Ok(Self { others, keys: keys(said)?, terminal, stdin, is_followed: !said.has("detach") })
+    }
+
+    /// Starts an instance with a command of this once, or its own, and follows it to its end.
+    pub fn follow(
+        self,
+        connection: &mut Connection,
+        name: &InstanceName,
+        command: Vec<String>,
+    ) -> Result<Outcome, Failure> {
+        let Self { others, keys, terminal, stdin, is_followed } = self;
+        let begun = time::now();
+        let request = Request::Run { name: name.clone(), command, others, terminal, stdin };
+        super::ask(connection, &request)?;
+        let socket = connection.take_descriptor();
+        if !is_followed {
+            return crate::show(&format!("{name}\n")).map(Outcome::Left);
         }
-        // It has ended already, and its shim too.
-        None | Some(Err(husk_client::Error::Lost { .. })) => ended_already(&mut connection, &name, begun),
-        Some(Err(error)) => Err(failed(error)),
+        let input = if stdin == Stdin::Open { Input::Open } else { Input::None };
+        let view = match (input, terminal) {
+            (Input::None, _) => View::Lines,
+            (Input::Open, Some(_)) => View::Terminal,
+            (Input::Open, None) => View::Unknown,
+        };
+        let follow = Follow { name, input, view, scope: Scope::Leader, keys };
+        match socket.map(|socket| attached(socket, Passes::Signals)) {
+            Some(Ok((client, running, signals))) => {
+                // What follows is between the shim and us: the daemon may go. If it does not, it is waited for at the end
+                // to have noticed: who runs the same instance next is not told that it still runs.
+                let is_asked = connection.send(&Request::Wait { name: name.clone() }, &[]).is_ok();
+                let outcome = follow.run(client, running, signals)?;
+                if is_asked && matches!(outcome, Outcome::Ended(_)) {
+                    // Where it does not say so in time, or at all, the instance has ended all the same.
+                    let _ = connection.next_within(PATIENCE);
+                }
+                Ok(outcome)
+            }
+            // It has ended already, and its shim too.
+            None | Some(Err(husk_client::Error::Lost { .. })) => {
+                ended_already(connection, name, begun).map(Outcome::Ended)
+            }
+            Some(Err(error)) => Err(failed(error)),
+        }
     }
 }
 
@@ -186,7 +215,7 @@ pub fn exec(said: &Said) -> Result<u8, Failure> {
 
 /// What following has come to, with our exit code.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Outcome {
+pub enum Outcome {
     /// It has ended.
     Ended(u8),
     /// It goes on.
@@ -194,7 +223,8 @@ enum Outcome {
 }
 
 impl Outcome {
-    const fn code(self) -> u8 {
+    /// Our exit code.
+    pub const fn code(self) -> u8 {
         match self {
             Self::Ended(code) | Self::Left(code) => code,
         }
@@ -252,6 +282,9 @@ impl Follow<'_> {
 fn root_or_name(said: &Said) -> Result<InstanceName, Failure> {
     let word = said.word(0)?;
     InstanceName::new(word).map_err(|error: InvalidName| {
+        if !word.contains('/') && instance::ImageName::new(word).is_ok() {
+            return Failure::ours(error.to_string()).hint(Some(super::an_image(word)));
+        }
         Failure::ours(error.to_string())
             .hint(Some("a root file system starts with / or .; without one: husk run -- COMMAND"))
     })

@@ -49,8 +49,8 @@ impl Given {
     }
 
     /// An option of a name that the table has.
-    pub fn add(&mut self, long: &'static str, value: &str) {
-        self.0.push((long, value.into()));
+    pub fn put(&mut self, long: &'static str, value: OsString) {
+        self.0.push((long, value));
     }
 
     /// The last value of an option.

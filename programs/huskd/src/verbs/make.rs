@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use instance::message::{Files, IfRunning, Reason, Refusal};
-use instance::state::{Command, State};
+use instance::state::{Command, State, Then};
 use instance::{ImageName, InstanceName, Record, Settings, VERSION};
 use serde_json::{Map, Value};
 
@@ -25,6 +25,8 @@ pub struct Of {
     pub files: Files,
     /// What it keeps.
     pub settings: Settings,
+    /// What becomes of it when it has ended.
+    pub at_end: Then,
 }
 
 /// Makes an instance.
@@ -34,6 +36,10 @@ pub struct Of {
 /// were copied.
 pub fn new(daemon: &Arc<Daemon>, client: &Client, name: &InstanceName, of: &Of) -> Result<Done, Refusal> {
     check(&of.settings)?;
+    if of.at_end == Then::Remove && of.settings.restart != instance::Restart::No {
+        let text = "restart: what is removed at its end is not started again";
+        return Err(refuse(Reason::Invalid, text));
+    }
     let claim = daemon.claim(name)?;
     let image = images::find(daemon, &of.image)?;
     // Kept until there is an instance that says which layers it has. Nobody waits for that.
@@ -47,6 +53,7 @@ pub fn new(daemon: &Arc<Daemon>, client: &Client, name: &InstanceName, of: &Of) 
         files: of.files,
         created: sys::clock::seconds_since_1970(),
         settings: of.settings.clone(),
+        at_end: of.at_end,
         saved: 0,
         state: State::new(now_ms()),
     };

@@ -9,7 +9,7 @@ use sys::fd::AsFd as _;
 
 use crate::client::{Client, Done, Peer};
 use crate::daemon::{Daemon, now_ms};
-use crate::effects::{Orders, perform};
+use crate::effects::{Orders, perform, remove_at_end};
 use crate::launch::Wanted;
 use crate::refusal::{failed, refuse};
 use crate::seat::{Holder, Seat, Urge};
@@ -143,7 +143,9 @@ pub fn stop(
     }
     let exit = until_stopped(client, &seat)?;
     // Until what it has left is removed, too.
-    drop(seat.take_at_last());
+    if let Some(turn) = seat.take_at_last() {
+        remove_at_end(daemon, &turn);
+    }
     Ok(Done::silent().say("code", exit.map(|exit| exit.code)))
 }
 

@@ -44,7 +44,9 @@ pub const VERBS: [Verb; 12] = [
         kinds: &[Kind::Root, Kind::Other],
         text: "start an instance, or resume it; follow it, or not (-d)",
         about: "Starts the instance NAME, or resumes it if it is frozen, shows what it writes and ends with its exit \
-                code. CMD is what it runs in place of its own command, this once. With a path, or with -- in place of \
+                code. CMD is what it runs in place of its own command, this once. With --rm there is an image in place of \
+                NAME: an instance is made from it, with the options of husk new, and removed when it has ended, \
+                whatever becomes of this husk until then. With a path, or with -- in place of \
                 NAME, there is no instance and no daemon: husk-run(1).",
         options: &[],
         count: (1, MANY),

@@ -46,6 +46,37 @@ pub const DETACH_KEYS: Row = value(
     "keys that let go of it (default ctrl-p,ctrl-q; none: \"\")",
 );
 
+const PUBLISH: Row = value(
+    "publish",
+    Some('p'),
+    "[ADDR:]PORT:PORT[/udp]",
+    Kind::Other,
+    "a port of the host leads to one of it (--net private)",
+);
+const PROFILE: Row = value(
+    "profile",
+    None,
+    "PROFILE",
+    Kind::OneOf(&["default", "unrestricted", "rootless"]),
+    "default; unrestricted: all rights, the host's network; rootless: a user namespace",
+);
+const RESTART: Row = value(
+    "restart",
+    None,
+    "WHEN",
+    Kind::OneOf(&["no", "on-failure", "always", "unless-stopped"]),
+    "when it is started again: no (default), on-failure[:N], always, unless-stopped",
+);
+const STOP_SIGNAL: Row = value(
+    "stop-signal",
+    None,
+    "SIGNAL",
+    Kind::Other,
+    "what asks it to stop (default: the image's, else what its init takes)",
+);
+const OWN_GRACE: Row =
+    value("grace", None, "TIME", Kind::Other, "how long it has to stop: 10s (default), 500ms, 2m");
+
 /// What an instance keeps. What `husk run ROOTFS` has too is written there, and is the same.
 pub const SETTINGS: [Row; 25] = [
     setting(Name::Memory),
@@ -67,42 +98,18 @@ pub const SETTINGS: [Row; 25] = [
         Kind::OneOf(&["host", "none", "private"]),
         "the host's network (default), nothing but lo, or its own behind NAT",
     ),
-    value(
-        "publish",
-        Some('p'),
-        "[ADDR:]PORT:PORT[/udp]",
-        Kind::Other,
-        "a port of the host leads to one of it (--net private)",
-    ),
+    PUBLISH,
     flag("init", None, "minit is process 1, reaps and forwards signals"),
     setting(Name::CapAdd),
     setting(Name::CapDrop),
     setting(Name::Seccomp),
-    value(
-        "profile",
-        None,
-        "PROFILE",
-        Kind::OneOf(&["default", "unrestricted", "rootless"]),
-        "default; unrestricted: all rights, the host's network; rootless: a user namespace",
-    ),
+    PROFILE,
     setting(Name::Device),
     setting(Name::Rlimit),
     flag("tty", Some('t'), "its process 1 has a terminal"),
-    value(
-        "restart",
-        None,
-        "WHEN",
-        Kind::OneOf(&["no", "on-failure", "always", "unless-stopped"]),
-        "when it is started again: no (default), on-failure[:N], always, unless-stopped",
-    ),
-    value(
-        "stop-signal",
-        None,
-        "SIGNAL",
-        Kind::Other,
-        "what asks it to stop (default: the image's, else what its init takes)",
-    ),
-    value("grace", None, "TIME", Kind::Other, "how long it has to stop: 10s (default), 500ms, 2m"),
+    RESTART,
+    STOP_SIGNAL,
+    OWN_GRACE,
 ];
 
 /// `set`
@@ -143,6 +150,16 @@ pub const UNSET: Row = value(
 /// `new`
 pub const COPY: Row =
     flag("copy", None, "a directory of its own, in place of changes over the image's layers");
+/// What `husk run --rm IMAGE` takes beside what `husk run` has anyway.
+pub const ONCE: [Row; 7] = [
+    value("name", None, "NAME", Kind::Other, "what it is called (default: run- and 8 hexadecimal digits)"),
+    PUBLISH,
+    PROFILE,
+    RESTART,
+    STOP_SIGNAL,
+    OWN_GRACE,
+    COPY,
+];
 /// `stop`, `rm`
 pub const GRACE: Row =
     value("grace", Some('t'), "TIME", Kind::Other, "how long it has to stop, in place of its own time");
