@@ -11,8 +11,10 @@ use oci::profile::{Confinement, Network};
 
 use crate::help::Topic;
 use crate::options::{Description, Name, OPTIONS};
+use crate::verbs::foreign;
 use crate::verbs::near::near;
-use crate::verbs::said::{Given, Said, wrong};
+use crate::verbs::said::{Given, Said, not_a_name, unexpected, wrong};
+use crate::verbs::settings::env_file;
 use crate::verbs::table::{ONCE, Row, Verb, verbs};
 
 /// What is asked for.
@@ -43,6 +45,8 @@ pub struct Run {
     pub id: Option<String>,
     pub record: Record,
     pub action: Action,
+    /// Variables of files: those of the command line count more.
+    of_files: Vec<OsString>,
     /// An option that only instances have.
     of_instance: Option<&'static str>,
 }
@@ -106,7 +110,10 @@ pub fn parse() -> Result<Command, Failure> {
             },
         }
     };
-    let Some(verb) = word.to_str().and_then(Verb::named) else {
+    let Some(verb) = word.to_str().map(foreign::verb).and_then(Verb::named) else {
+        if let Some(hint) = word.to_str().and_then(foreign::in_place_of) {
+            return Err(ours(Failure::usage(format!("{}: no such command", word.display()))).hint(Some(hint)));
+        }
         let hint = near(&word.to_string_lossy(), verbs().map(|verb| verb.name));
         let unknown = ours(Failure::usage(format!("{}: no such command", word.display())));
         return Err(match hint {
@@ -153,7 +160,9 @@ fn run(parser: &mut lexopt::Parser, mut connection: Given) -> Result<Command, Fa
         let separated = parser.try_raw_args().is_some_and(|rest| rest.peek() == Some(OsStr::new("--")));
         let Some(argument) = parser.next().map_err(wrong)? else { break };
         let option = match &argument {
-            Arg::Long(long) => OPTIONS.iter().find(|option| option.long == *long),
+            Arg::Long(long) => {
+                OPTIONS.iter().find(|option| option.long == *long || option.long == foreign::option(long))
+            }
             Arg::Short(short) => OPTIONS.iter().find(|option| option.short == Some(*short)),
             Arg::Value(word) => {
                 let word = word.clone();
@@ -167,6 +176,9 @@ fn run(parser: &mut lexopt::Parser, mut connection: Given) -> Result<Command, Fa
             }
         };
         if option.is_some_and(|option| option.name == Name::Help) {
+            if let (Arg::Short(_), Some(verb)) = (&argument, Verb::named("run")) {
+                not_a_name(verb, parser)?;
+            }
             return Ok(Command::Help(Topic::Run));
         }
         let (long, takes) = match (option, of_once(&argument)) {
@@ -177,7 +189,12 @@ fn run(parser: &mut lexopt::Parser, mut connection: Given) -> Result<Command, Fa
                     connection.take(row, parser)?;
                     continue;
                 }
-                None => return Err(Failure::usage(format!("{}", argument.unexpected()))),
+                None => {
+                    return Err(match Verb::named("run") {
+                        Some(verb) => unexpected(verb, argument),
+                        None => Failure::usage(argument.unexpected().to_string()),
+                    });
+                }
             },
         };
         let value = takes.then(|| parser.value().map_err(wrong)).transpose()?;
@@ -296,6 +313,8 @@ fn positional(
     separated: bool,
     parser: &mut lexopt::Parser,
 ) -> Result<Run, Failure> {
+    let of_files = std::mem::take(&mut run.of_files);
+    run.options.env.splice(0..0, of_files);
     let mut rest = parser.raw_args().map_err(wrong)?;
     if separated {
         run.options.command.push(word);
@@ -356,6 +375,7 @@ fn take_text(run: &mut Run, name: Name, text: &str) -> Result<(), Failure> {
         Name::ReadOnly => options.writable = Writable::No,
         Name::Bind => options.mounts.push(values::bind(text)?),
         Name::Tmpfs => options.mounts.push(values::tmpfs(text)?),
+        Name::EnvFile => run.of_files.extend(env_file(text)?.into_iter().map(OsString::from)),
         Name::User => options.user = Some(text.into()),
         Name::Workdir => options.workdir = Some(text.into()),
         Name::Hostname => options.hostname = Some(values::hostname(text)?),

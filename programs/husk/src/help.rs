@@ -40,7 +40,8 @@ fn husk() -> String {
                 writeln!(text, "  {:<34} {}", format!("{} {}", verb.name, verb.words).trim_end(), verb.text);
         }
     }
-    text + "\nhusk help VERB tells all of a verb; husk(1), husk-run(1) and husk-instances(1) more.\n"
+    text + "\nAs in docker(1): create is new, ps is ls, unpause is resume; --volume, --network and --ulimit are --bind, --net and --rlimit.\n\
+            husk help VERB tells all of a verb; husk(1), husk-run(1) and husk-instances(1) more.\n"
 }
 
 fn run() -> String {

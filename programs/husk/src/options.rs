@@ -16,6 +16,7 @@ pub enum Name {
     Bind,
     Tmpfs,
     Env,
+    EnvFile,
     User,
     Workdir,
     Hostname,
@@ -65,7 +66,7 @@ const fn row(
 }
 
 /// Every option, in the order in which help shows them.
-pub const OPTIONS: [Description; 31] = [
+pub const OPTIONS: [Description; 32] = [
     row(Name::Memory, "memory", Some('m'), Some("SIZE"), "most memory: 512m, 1.5g, bytes (swap is not used)"),
     row(Name::Cpus, "cpus", None, Some("NUMBER"), "most processor time, in processors: 0.5, 2"),
     row(Name::Pids, "pids", None, Some("NUMBER"), "most processes and threads"),
@@ -93,6 +94,13 @@ pub const OPTIONS: [Description; 31] = [
         Some('e'),
         Some("NAME[=VALUE]"),
         "an environment variable; without =VALUE, husk's own",
+    ),
+    row(
+        Name::EnvFile,
+        "env-file",
+        None,
+        Some("FILE"),
+        "environment variables from a file: NAME[=VALUE], one a line",
     ),
     row(Name::User, "user", Some('u'), Some("USER[:GROUP]"), "who the command runs as, by name or number"),
     row(Name::Workdir, "workdir", Some('w'), Some("DIR"), "working directory (default /)"),
@@ -154,7 +162,7 @@ impl Row {
 
 const fn kind(name: Name) -> Kind {
     match name {
-        Name::Bind | Name::Device | Name::Seccomp => Kind::File,
+        Name::Bind | Name::Device | Name::EnvFile | Name::Seccomp => Kind::File,
         Name::Net => Kind::OneOf(&["host", "none"]),
         _ => Kind::Other,
     }

@@ -148,3 +148,65 @@ fn an_image_in_place_of_an_instance_is_told_apart() {
     }
     assert_eq!(ground.good(&["ls", "-q"]), "");
 }
+
+#[test]
+fn words_of_docker_do_what_they_do_there_or_lead_on() {
+    let ground = Ground::with_image();
+    let list = ground.join("list");
+    fs::write(&list, "# what it needs\n\nA=of the file\nB=\"two\"\n").unwrap();
+    let list = list.to_str().unwrap();
+    let mounted = format!("{}:/mnt:ro", ground.join("rootfs").display());
+    let line = ["create", "--env-file", list, "-e", "A=said", "--volume", &mounted, "--network", "none"];
+    let script = "echo $A $B; ls /mnt/bin/busybox; trap 'echo hup' HUP; while :; do sleep 0.1; done";
+    ground.good(
+        &[&line[..], &["--ulimit", "nofile=64", "web", "busybox", "--", "/bin/sh", "-c", script]].concat(),
+    );
+    ground.good(&["start", "web"]);
+    let expected = "said \"two\"\n/mnt/bin/busybox";
+    cli::wait_until("it has begun", Duration::from_secs(20), || ground.good(&["logs", "web"]) == expected);
+    ground.good(&["kill", "-s", "HUP", "web"]);
+    cli::wait_until("the signal", Duration::from_secs(20), || {
+        ground.good(&["logs", "web"]).ends_with("\nhup")
+    });
+    assert!(ground.good(&["ps", "-a"]).contains("running"));
+    let pid = || {
+        ground.good(&["ls", "--format", "json"]).lines().find(|line| line.contains("pid")).map(String::from)
+    };
+    let before = pid();
+    ground.good(&["restart", "-t", "0", "web"]);
+    assert_ne!(pid(), before);
+    ground.good(&["kill", "web"]);
+    assert_eq!(ground.good(&["wait", "web"]), "137");
+    ground.good(&["restart", "web"]);
+    assert!(ground.good(&["ls"]).contains("running"));
+    let ended = run(&mut ground.husk(&["kill", "-s", "FLY", "web"]));
+    assert!(ended.code() == 2 && ended.err().contains("--signal \"FLY\": no signal"), "{}", ended.err());
+    assert_eq!(ground.good(&["exec", "--env-file", list, "web", "/bin/sh", "-c", "echo $A"]), "of the file");
+}
+
+#[test]
+fn what_is_not_there_says_what_is_in_its_place() {
+    let ground = Ground::new();
+    for (line, part) in [
+        (&["new", "-h", "host", "a", "busybox"][..], "hint: --hostname NAME"),
+        (&["run", "-h", "host", "a"], "hint: --hostname NAME"),
+        (&["new", "a", "small", "/bin/sh", "-c", "x"], "hint: husk new a small -- /bin/sh …"),
+        (&["new", "--privileged", "a", "small"], "hint: --profile unrestricted"),
+        (&["new", "--shm-size", "1g", "a", "small"], "--tmpfs /dev/shm"),
+        (&["new", "-P", "a", "small"], "--publish PORT:PORT"),
+        (&["new", "--net", "private", "-p", "80", "a", "small"], "[ADDRESS:]HOST:INSTANCE"),
+        (&["new", "--net", "private", "-p", "80-90:80-90", "a", "small"], "a range of ports is not taken"),
+        (&["new", "--env-file", "/none", "a", "small"], "--env-file /none: No such file"),
+        (&["rmi", "-f", "small"], "removed without"),
+        (&["inspect", "-f", "x", "a"], "| jq"),
+        (&["pull", "debian"], "there are no registries here"),
+        (&["tag", "a", "b"], "husk import - OTHER"),
+    ] {
+        let ended = run(&mut ground.husk(line));
+        let code = if line[0] == "run" { 125 } else { 2 };
+        assert!(ended.code() == code && ended.err().contains(part), "{line:?}: {}", ended.err());
+    }
+    let ended = run(&mut ground.husk(&["bogus"]));
+    assert!(ended.code() == 2 && !ended.err().contains("did you mean"), "{}", ended.err());
+    assert!(ground.good(&["new", "-h"]).starts_with("husk new"));
+}

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use container::Failure;
-use instance::message::{Files, Form, IfRunning, Request};
+use instance::message::{Answer, Files, Form, IfRunning, Others, Reason, Request, Stdin};
 use instance::state::Then;
 use serde_json::{Map, Value};
 
@@ -32,7 +32,8 @@ pub fn requests(said: &Said) -> Result<Vec<Request>, Failure> {
             Ok(vec![Request::New { name: said.instance(0)?, image: said.image(1)?, files, settings, at_end }])
         }
         "set" => Ok(vec![Request::Set { name: said.instance(0)?, changes: settings::changes(said)? }]),
-        "stop" => {
+        "start" => each(&start),
+        "stop" | "restart" => {
             let grace_ms = grace_ms(said)?;
             each(&|name| Request::Stop { name, grace_ms })
         }
@@ -56,6 +57,12 @@ pub fn requests(said: &Said) -> Result<Vec<Request>, Failure> {
         "seed" => Ok(vec![Request::Seed { directory: directory(said)?, image: said.image(1)? }]),
         _ => Ok(Vec::new()),
     }
+}
+
+/// Starts an instance as it is.
+fn start(name: instance::InstanceName) -> Request {
+    let (others, stdin) = (Others::Keep, Stdin::None);
+    Request::Run { name, command: Vec::new(), others, terminal: None, stdin }
 }
 
 fn grace_ms(said: &Said) -> Result<Option<u64>, Failure> {
@@ -120,7 +127,23 @@ fn begin(said: &Said, request: Request) -> Result<Asked, Failure> {
 fn finish(said: &Said, (request, mut connection): Asked) -> Result<Map<String, Value>, Failure> {
     match request {
         Request::Wait { .. } => wait(said, &mut connection, &request),
+        Request::Stop { name, grace_ms } if said.verb.name == "restart" => {
+            stopped(&mut connection, &Request::Stop { name: name.clone(), grace_ms })?;
+            super::ask(&mut connection, &start(name))
+        }
         _ => super::answer(&mut connection, &request),
+    }
+}
+
+/// Waits until it has stopped; one that does not run has.
+fn stopped(connection: &mut Connection, request: &Request) -> Result<(), Failure> {
+    loop {
+        match connection.next()? {
+            Answer::Ok(_) => return Ok(()),
+            Answer::Error(refusal) if refusal.code == Reason::State => return Ok(()),
+            Answer::Error(refusal) => return Err(super::refused(connection, request, refusal)),
+            Answer::Progress(_) | Answer::Event(_) => {}
+        }
     }
 }
 

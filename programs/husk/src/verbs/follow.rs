@@ -171,6 +171,21 @@ pub fn attach(said: &Said) -> Result<u8, Failure> {
         .map(Outcome::code)
 }
 
+/// `kill`
+pub fn kill(said: &Said) -> Result<u8, Failure> {
+    let signal = settings::signal("signal", said.text("signal").unwrap_or("KILL"))?;
+    let mut failure: Option<Failure> = None;
+    for name in said.instances()? {
+        let sent = to_shim(&mut daemon::open(said)?, &name)
+            .and_then(|mut client| client.signal_main(&signal).map_err(failed));
+        let Err(next) = sent else { continue };
+        if let Some(before) = failure.replace(next) {
+            crate::tell(&before.to_string());
+        }
+    }
+    failure.map_or(Ok(0), Err)
+}
+
 /// `exec`
 pub fn exec(said: &Said) -> Result<u8, Failure> {
     let name = said.instance(0)?;
@@ -179,8 +194,7 @@ pub fn exec(said: &Said) -> Result<u8, Failure> {
     let words = said.command()?;
     let Some((cmd, args)) = words.split_first() else { return Err(Failure::usage("exec: no command")) };
     let mut exec = Exec::new(cmd).args(args.iter().map(String::as_str));
-    for entry in said.texts("env") {
-        let entry = settings::variable(entry)?;
+    for entry in settings::environment(said)? {
         let (name, value) = entry.split_once('=').unwrap_or((&entry, ""));
         exec = exec.env(name, value);
     }

@@ -6,6 +6,7 @@ mod completion;
 mod copy;
 mod events;
 mod follow;
+pub mod foreign;
 mod keys;
 mod list;
 mod live;
@@ -16,7 +17,7 @@ mod once;
 #[cfg(test)]
 mod pages;
 pub mod said;
-mod settings;
+pub mod settings;
 mod stats;
 pub mod table;
 mod table_text;
@@ -47,6 +48,7 @@ pub fn perform(said: &Said) -> Result<u8, Failure> {
         "run" => follow::run(said),
         "exec" => follow::exec(said),
         "attach" => follow::attach(said),
+        "kill" => follow::kill(said),
         "ls" | "images" => list::perform(said),
         _ => asks::perform(said),
     }

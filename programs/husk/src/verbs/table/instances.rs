@@ -1,6 +1,6 @@
 //! Containers.
 
-use super::rows::{COPY, FORCE, FORMAT, GRACE, QUIET, SETTINGS, UNSET};
+use super::rows::{ALL, COPY, FORCE, FORMAT, GRACE, QUIET, SETTINGS, UNSET, value};
 use super::{Group, Kind, MANY, Row, Tail, Verb};
 
 /// A verb that takes names of instances, one or more, and no options but these.
@@ -24,7 +24,7 @@ const fn on_instances(
 }
 
 /// Verbs, in the order in which help shows them.
-pub const VERBS: [Verb; 12] = [
+pub const VERBS: [Verb; 15] = [
     Verb {
         name: "new",
         group: Group::Instances,
@@ -53,11 +53,29 @@ pub const VERBS: [Verb; 12] = [
         tail: Tail::AfterFirst,
     },
     on_instances(
+        "start",
+        "start instances, without following them",
+        "Starts each of the instances, or resumes it, as husk run -d does.",
+        &[],
+    ),
+    on_instances(
         "stop",
         "end what runs in an instance",
         "Sends the stop signal to process 1 of the instance, and kills all of it when its time is over. When husk \
          ends, nothing of it runs any more. Several are stopped side by side.",
         &[&[GRACE]],
+    ),
+    on_instances(
+        "restart",
+        "stop instances and start them again",
+        "Stops each of the instances that runs, and starts it, with its own command.",
+        &[&[GRACE]],
+    ),
+    on_instances(
+        "kill",
+        "send a signal to process 1 of an instance",
+        "Sends KILL, or another signal, to process 1 of each of the instances, and does not wait for what becomes of it.",
+        &[&[value("signal", Some('s'), "SIGNAL", Kind::Other, "in place of KILL: HUP, USR1, RTMIN+3, 15")]],
     ),
     on_instances("pause", "freeze an instance", "Freezes every process of the instance where it is.", &[]),
     on_instances(
@@ -103,7 +121,7 @@ pub const VERBS: [Verb; 12] = [
         kinds: &[Kind::OneOf(&["instances", "images"])],
         text: "list instances, or images",
         about: "Lists instances: what they run, since when, and how the last run ended.",
-        options: &[&[QUIET, FORMAT]],
+        options: &[&[QUIET, ALL, FORMAT]],
         count: (0, 1),
         tail: Tail::Words,
     },

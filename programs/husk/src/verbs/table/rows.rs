@@ -78,7 +78,7 @@ const OWN_GRACE: Row =
     value("grace", None, "TIME", Kind::Other, "how long it has to stop: 10s (default), 500ms, 2m");
 
 /// What an instance keeps. What `husk run ROOTFS` has too is written there, and is the same.
-pub const SETTINGS: [Row; 25] = [
+pub const SETTINGS: [Row; 26] = [
     setting(Name::Memory),
     setting(Name::Cpus),
     setting(Name::Pids),
@@ -88,6 +88,7 @@ pub const SETTINGS: [Row; 25] = [
     setting(Name::Bind),
     setting(Name::Tmpfs),
     setting(Name::Env),
+    setting(Name::EnvFile),
     setting(Name::User),
     value("workdir", Some('w'), "DIR", Kind::Other, "working directory (default: the image's)"),
     value("hostname", None, "NAME", Kind::Other, "host name (default: its own name)"),
@@ -167,3 +168,7 @@ pub const GRACE: Row =
 pub const FORCE: Row = flag("force", Some('f'), "stop it first if it runs");
 /// `ls`
 pub const QUIET: Row = flag("quiet", Some('q'), "names alone");
+/// `ls`
+pub const ALL: Row = flag("all", Some('a'), "nothing more: what does not run is listed anyway");
+/// `exec`
+pub const ENV_FILE: Row = setting(Name::EnvFile);
