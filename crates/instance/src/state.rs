@@ -27,6 +27,9 @@ pub struct State {
     /// Its address in the private network, while it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
+    /// What it was started with in place of its command, that once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
 }
 
 /// What somebody wanted last of an instance.
@@ -265,7 +268,8 @@ impl State {
     /// That of a new instance.
     #[must_use]
     pub const fn new(now_ms: u64) -> Self {
-        Self { phase: Phase::Created, since_ms: now_ms, restarts: 0, wish: Wish::Run, address: None }
+        let phase = Phase::Created;
+        Self { phase, since_ms: now_ms, restarts: 0, wish: Wish::Run, address: None, command: Vec::new() }
     }
 
     /// The state as one word, as `ls` shows it.

@@ -108,7 +108,12 @@ impl Performance<'_> {
         let name = seat.name();
         let runtime = self.daemon.runtime(name);
         match effect {
-            Effect::Keep => self.keep(command, orders.settings.take()),
+            Effect::Keep => {
+                if matches!(self.next.phase, Phase::Starting { .. }) {
+                    self.next.command.clone_from(&orders.wanted.command);
+                }
+                self.keep(command, orders.settings.take())
+            }
             Effect::StartShim => {
                 let record = seat.record().clone();
                 self.follows = Some(match launch::start(self.daemon, name, &record, &orders.wanted) {

@@ -203,10 +203,42 @@ fn what_is_not_there_says_what_is_in_its_place() {
         (&["tag", "a", "b"], "husk import - OTHER"),
     ] {
         let ended = run(&mut ground.husk(line));
-        let code = if line[0] == "run" { 125 } else { 2 };
+        // A file that is not there is no wrong command line.
+        let code = match line[1] {
+            "--env-file" => 1,
+            _ if line[0] == "run" => 125,
+            _ => 2,
+        };
         assert!(ended.code() == code && ended.err().contains(part), "{line:?}: {}", ended.err());
     }
     let ended = run(&mut ground.husk(&["bogus"]));
     assert!(ended.code() == 2 && !ended.err().contains("did you mean"), "{}", ended.err());
     assert!(ground.good(&["new", "-h"]).starts_with("husk new"));
+}
+
+#[test]
+fn what_is_shown_is_what_is() {
+    let ground = Ground::with_image();
+    ground.good(&["new", "web", "busybox", "--", "sleep", "1000"]);
+    ground.good(&["run", "-d", "web", "sleep", "777"]);
+    assert!(ground.good(&["ls"]).contains("sleep 777"));
+    ground.good(&["stop", "-t", "0", "web"]);
+    assert!(ground.good(&["ls"]).contains("sleep 1000"));
+    ground.good(&["start", "web"]);
+    assert!(ground.good(&["ls"]).contains("sleep 1000"));
+    // 3 MiB, in two files, and the busybox of the image: all of it is told of at the end.
+    let from = ground.join("tree");
+    fs::create_dir(&from).unwrap();
+    fs::write(from.join("a"), vec![b'x'; 2 << 20]).unwrap();
+    fs::write(from.join("b"), vec![b'x'; 1 << 20]).unwrap();
+    let archive = ground.join("tree.tar");
+    let mut tar = std::process::Command::new("tar");
+    tar.arg("-C").arg(&from).arg("-cf").arg(&archive).arg(".");
+    assert!(tar.status().unwrap().success());
+    for input in [archive.to_str().unwrap(), "-"] {
+        let mut command = ground.husk(&["import", input, if input == "-" { "piped" } else { "file" }]);
+        let ended = run(command.stdin(fs::File::open(&archive).unwrap()));
+        assert!(ended.code() == 0 && ended.err().contains(": 3.0MiB in "), "{input}: {}", ended.err());
+    }
+    assert!(ground.good(&["images"]).contains("3.0MiB"));
 }
