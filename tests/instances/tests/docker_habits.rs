@@ -242,3 +242,52 @@ fn what_is_shown_is_what_is() {
     }
     assert!(ground.good(&["images"]).contains("3.0MiB"));
 }
+
+#[test]
+fn what_went_wrong_is_named_as_it_is() {
+    let ground = Ground::with_image();
+    ground.good(&["new", "web", "busybox", "--", "sleep", "1000"]);
+    ground.good(&["start", "web"]);
+    let mut command = ground.husk(&["exec", "web", "echo", "x"]);
+    let ended = command.stdout(fs::File::options().write(true).open("/dev/full").unwrap()).output().unwrap();
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert!(said.contains("standard output: No space left on device"), "{said}");
+    let ended = run(&mut ground.husk(&["exec", "-u", "nobody2", "web", "true"]));
+    assert!(ended.err().contains("a number needs no entry there"), "{}", ended.err());
+    let script = "\"$H\" exec -it web cat; echo code $?";
+    let mut child = instances::on_terminal(ground.join("s"), script).spawn().unwrap();
+    let (mut typed, mut out) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    std::io::Write::write_all(&mut typed, b"seen\r").unwrap();
+    // Once as the echo, once by cat.
+    instances::until(&mut out, "seen");
+    instances::until(&mut out, "seen");
+    std::io::Write::write_all(&mut typed, b"\x10\x11").unwrap();
+    let rest = instances::until(&mut out, "code 0");
+    assert!(rest.contains("nothing comes back to it"), "{rest}");
+    drop(typed);
+    cli::wait(&mut child, &"script");
+}
+
+#[test]
+fn an_interrupted_copy_leaves_no_part_of_a_file_and_says_what_is_there() {
+    let ground = Ground::with_image();
+    // `a` is copied whole, and `b` is so large that its copy takes its time.
+    let script = "mkdir /d; echo a > /d/a; head -c 400000000 /dev/zero > /d/b; sleep 1000";
+    ground.good(&["new", "web", "busybox", "--", "/bin/sh", "-c", script]);
+    ground.good(&["start", "web"]);
+    let size = || run(&mut ground.husk(&["exec", "web", "/bin/sh", "-c", "wc -c < /d/b"])).out();
+    cli::wait_until("the file", Duration::from_secs(60), || size().trim() == "400000000");
+    let to = ground.join("to");
+    let mut child = ground.husk(&["cp", "web:/d", to.to_str().unwrap()]);
+    let mut child = child.stderr(std::process::Stdio::piped()).spawn().unwrap();
+    cli::wait_until("a part", Duration::from_secs(20), || {
+        fs::metadata(to.join("b")).is_ok_and(|b| b.len() > 0)
+    });
+    std::process::Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status().unwrap();
+    let status = cli::wait(&mut child, &"cp");
+    let mut said = String::new();
+    std::io::Read::read_to_string(&mut child.stderr.take().unwrap(), &mut said).unwrap();
+    assert_eq!(status.code(), Some(130), "{said}");
+    assert!(said.contains("interrupted: 2 files and directories are in "), "{said}");
+    assert!(fs::exists(to.join("a")).unwrap() && !fs::exists(to.join("b")).unwrap());
+}

@@ -42,7 +42,7 @@ fn lists_are_tables_names_or_json() {
     assert_eq!((json[0]["name"].as_str(), json[1]["pid"].as_u64()), (Some("db"), Some(4711)));
     let table = run(&mut husk(&fake, &["ls"])).good();
     assert!(table.starts_with("NAME  IMAGE      STATE     SINCE") && table.contains("exited 1"), "{table}");
-    assert!(run(&mut husk(&fake, &["images"])).good().contains("105MB"));
+    assert!(run(&mut husk(&fake, &["images"])).good().contains("100MiB"));
 }
 
 #[test]

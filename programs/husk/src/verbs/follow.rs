@@ -285,7 +285,15 @@ impl Follow<'_> {
             End::LetGo => {
                 // Else it would be taken for one that nobody wants any more.
                 handle.detach(client).map_err(failed)?;
-                crate::tell(&format!("let go of {name}, which runs on; husk attach {name} comes back to it"));
+                crate::tell(&match scope {
+                    Scope::Leader => {
+                        format!("let go of {name}, which runs on; husk attach {name} comes back to it")
+                    }
+                    // Only process 1 is attached to.
+                    _ => format!(
+                        "let go of a command in {name}, which runs on; nothing comes back to it, husk top {name} shows it"
+                    ),
+                });
                 Ok(Outcome::Left(0))
             }
         }

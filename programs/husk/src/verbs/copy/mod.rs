@@ -18,7 +18,7 @@ use sys::termios::isatty;
 
 use super::meter::Ends;
 use super::said::Said;
-use super::work::Work;
+use super::work::{INTERRUPTED, Work};
 use stream::Stream;
 
 const SIGPIPE: i32 = 13;
@@ -89,9 +89,16 @@ fn out(said: &Said, name: InstanceName, path: String, to: &Path) -> Result<(), F
     // The daemon's end is the only one from here on.
     drop(writer);
     let mut stream = Stream::new(&mut work, reader.as_fd());
-    let unpacked = unpack::unpack(&mut stream, to);
+    let mut whole = 0;
+    let unpacked = unpack::unpack(&mut stream, to, &mut whole);
     let is_over = stream.is_over();
-    finish(work, unpacked, is_over)
+    finish(work, unpacked, is_over).map_err(|failure| match (failure.code(), whole) {
+        (INTERRUPTED, 1..) => {
+            let what = format!("interrupted: {whole} files and directories are in {} by now", to.display());
+            Failure::ours(what).with_code(INTERRUPTED)
+        }
+        _ => failure,
+    })
 }
 
 /// The daemon decides where in the instance it goes: what stands there by then may be another than what stood there.
@@ -102,6 +109,7 @@ fn into(said: &Said, from: &Path, name: InstanceName, path: String) -> Result<()
     blocked.map_err(|errno| Failure::ours(format!("sigprocmask: {}", describe(errno))))?;
     let (reader, writer) = pipe()?;
     own(&writer)?;
+    let shown = format!("{name}:{path}");
     let request = Request::CopyIn { name, path, of: Some(source.of) };
     let mut work = Work::begin(said, request, &[reader.as_fd()], Ends::Silently)?;
     drop(reader);
@@ -109,7 +117,11 @@ fn into(said: &Said, from: &Path, name: InstanceName, path: String) -> Result<()
     let packed = source.pack(&mut stream);
     let is_over = stream.is_over();
     drop(writer);
-    finish(work, packed, is_over)
+    finish(work, packed, is_over).map_err(|failure| match failure.code() {
+        INTERRUPTED => Failure::ours(format!("interrupted: what had come by then may be in {shown}"))
+            .with_code(INTERRUPTED),
+        _ => failure,
+    })
 }
 
 /// What the daemon says counts more than what came of it here.

@@ -54,7 +54,7 @@ impl Ground {
     }
 
     fn unpack(&self, to: &str, entries: &[(Kind, &str, &str)]) -> Result<(), Failure> {
-        unpack(archive(entries).as_slice(), &self.0.join(to))
+        unpack(archive(entries).as_slice(), &self.0.join(to), &mut 0)
     }
 
     fn outside(&self) -> usize {
@@ -144,8 +144,8 @@ fn an_archive_that_breaks_off_is_an_error() {
     let ground = Ground::new("broken");
     let whole = archive(&[(Kind::File, "x", &"text".repeat(500))]);
     let to = ground.0.join("to");
-    assert!(unpack(&whole[..700], &to).is_err());
-    assert!(unpack(&whole[..whole.len() - 1024], &to).is_err(), "an end that is not marked");
+    assert!(unpack(&whole[..700], &to, &mut 0).is_err());
+    assert!(unpack(&whole[..whole.len() - 1024], &to, &mut 0).is_err(), "an end that is not marked");
     assert!(unpack(&b"no archive at all, by far".repeat(50)[..], &to).is_err());
 }
 
