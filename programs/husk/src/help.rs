@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::verbs::table::{Group, Row, Verb, verbs};
+use crate::verbs::table::{CONNECTION, Group, ONCE, Row, Verb, verbs};
 
 /// What help is about.
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +47,14 @@ fn husk() -> String {
 fn run() -> String {
     let mut text = String::from(RUN);
     if let Some(verb) = Verb::named("run") {
-        options(&mut text, &verb.rows());
+        for row in verb.rows() {
+            text.push_str(match row.long {
+                long if long == ONCE[0].long => "\nOf an image, with --rm:\n",
+                long if long == CONNECTION[0].long => "\nOf an instance or an image:\n",
+                _ => "",
+            });
+            options(&mut text, &[row]);
+        }
     }
     text + EXIT
 }

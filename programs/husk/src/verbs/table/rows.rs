@@ -156,7 +156,14 @@ pub const ONCE: [Row; 7] = [
     value("name", None, "NAME", Kind::Other, "what it is called (default: run- and 8 hexadecimal digits)"),
     PUBLISH,
     PROFILE,
-    RESTART,
+    // Settings are read by all these names.
+    value(
+        "restart",
+        None,
+        "WHEN",
+        Kind::Other,
+        "is refused: what is removed at its end is not started again",
+    ),
     STOP_SIGNAL,
     OWN_GRACE,
     COPY,
