@@ -114,6 +114,10 @@ fn what_is_removed_at_its_end_is_so_whoever_has_gone_by_then() {
     let name = ground.good(&["run", "--rm", "-d", "busybox", "sleep", "1"]);
     assert!(name.starts_with("run-") && ground.good(&["ls", "-q"]) == name, "{name}");
     until_nothing_is_left(&ground);
+    // Who waits for it is told how it ended.
+    let name = ground.good(&["run", "--rm", "-d", "busybox", "/bin/sh", "-c", "sleep 1; exit 5"]);
+    assert_eq!(ground.good(&["wait", &name]), "5");
+    assert_eq!(ground.good(&["ls", "-q"]), "");
     // husk is killed.
     let mut child = ground.husk(&["run", "--rm", "--name", "web", "busybox", "sleep", "2"]).spawn().unwrap();
     cli::wait_until("it runs", Duration::from_secs(20), || ground.good(&["ls"]).contains("running"));
