@@ -1,4 +1,4 @@
-//! `cargo xtask dist`: the programs as they are handed out, with their manual pages.
+//! `cargo xtask dist`: the programs as they are handed out, with their manual pages, completions and units.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use crate::workspace::Workspace;
 use crate::{Result, build, elf, run};
 
 /// Builds every program in the release profile (static, stripped) and puts it into `dist/bin/`, and the manual
-/// pages into `dist/share/man/`.
+/// pages, completions and systemd's units to where they belong below `dist/`, as below `/usr`.
 pub fn pack(workspace: &Workspace) -> Result<()> {
     let bin = workspace.root.join("dist/bin");
     fs::create_dir_all(&bin).map_err(|why| format!("make {}: {why}", bin.display()))?;
@@ -35,9 +35,47 @@ pub fn pack(workspace: &Workspace) -> Result<()> {
         println!("dist/bin/{:<12} {:>7} KiB, static", built.target, program.len() / 1024);
     }
     copy_manual(workspace)?;
+    write_completions(workspace)?;
+    copy_units(workspace)?;
     let mut list = run::command("ls", ["-l"]);
     list.arg(&bin);
     run::shown(list)
+}
+
+/// Where each shell looks for what completes the command lines of a program.
+const COMPLETIONS: [(&str, &str); 3] = [
+    ("bash", "dist/share/bash-completion/completions/husk"),
+    ("zsh", "dist/share/zsh/site-functions/_husk"),
+    ("fish", "dist/share/fish/vendor_completions.d/husk.fish"),
+];
+
+/// The program writes them from its table of verbs.
+fn write_completions(workspace: &Workspace) -> Result<()> {
+    for (shell, place) in COMPLETIONS {
+        let mut husk = std::process::Command::new(workspace.root.join("dist/bin/husk"));
+        husk.args(["completion", shell]);
+        put(workspace, place, &run::output(husk)?)?;
+    }
+    Ok(())
+}
+
+fn copy_units(workspace: &Workspace) -> Result<()> {
+    for name in ["huskd.service", "huskd.socket"] {
+        let from = workspace.root.join("packaging/systemd").join(name);
+        let unit = fs::read(&from).map_err(|why| format!("read {}: {why}", from.display()))?;
+        put(workspace, &format!("dist/lib/systemd/system/{name}"), &unit)?;
+    }
+    Ok(())
+}
+
+fn put(workspace: &Workspace, place: &str, bytes: &[u8]) -> Result<()> {
+    let path = workspace.root.join(place);
+    if let Some(directory) = path.parent() {
+        fs::create_dir_all(directory).map_err(|why| format!("make {}: {why}", directory.display()))?;
+    }
+    fs::write(&path, bytes).map_err(|why| format!("write {}: {why}", path.display()))?;
+    println!("{place}");
+    Ok(())
 }
 
 fn copy_manual(workspace: &Workspace) -> Result<()> {

@@ -126,6 +126,8 @@ pub struct Relay<'c> {
 /// Bytes on their way to one of our streams.
 struct Pending {
     to: BorrowedFd<'static>,
+    /// What that is called.
+    called: &'static str,
     bytes: Vec<u8>,
     written: usize,
 }
@@ -145,11 +147,12 @@ impl Relay<'_> {
                 match event {
                     Event::Stdout { bytes, offset } => {
                         at[0] = offset + bytes.len() as u64;
-                        pending = Some(Pending { to: output(), bytes, written: 0 });
+                        pending =
+                            Some(Pending { to: output(), called: "standard output", bytes, written: 0 });
                     }
                     Event::Stderr { bytes, offset } => {
                         at[1] = offset + bytes.len() as u64;
-                        pending = Some(Pending { to: error(), bytes, written: 0 });
+                        pending = Some(Pending { to: error(), called: "standard error", bytes, written: 0 });
                     }
                     Event::Gap { stream, from, to } => {
                         let number = usize::from(stream == Stream::Stderr);
@@ -283,7 +286,7 @@ fn write(pending: &mut Option<Pending>) -> Result<Written, Error> {
         Ok(count) => part.written += count,
         Err(Errno::INTR | Errno::AGAIN) => {}
         Err(Errno::PIPE) => return Ok(Written::NoReader),
-        Err(why) => return Err(Error::Lost { during: "write", why: Some(why) }),
+        Err(why) => return Err(Error::Lost { during: part.called, why: Some(why) }),
     }
     if part.written == part.bytes.len() {
         *pending = None;

@@ -22,6 +22,9 @@ enum Kind {
     Deed,
 }
 
+/// The hint where nothing else is known of a command line.
+const HELP: &str = "husk help run";
+
 impl Failure {
     /// husk's own: exit code 125.
     pub fn ours(text: impl Into<String>) -> Self {
@@ -45,7 +48,7 @@ impl Failure {
 
     /// A command line that makes no sense.
     pub fn usage(text: impl Into<String>) -> Self {
-        Self { kind: Kind::Usage, ..Self::ours(text).hint(Some("husk help run")) }
+        Self { kind: Kind::Usage, ..Self::ours(text).hint(Some(HELP)) }
     }
 
     /// The same, where a command line is at fault.
@@ -67,7 +70,8 @@ impl Failure {
     #[must_use]
     pub fn of_verb(mut self, verb: &str) -> Self {
         let passes_on = matches!(verb, "run" | "exec" | "attach");
-        if self.kind == Kind::Usage {
+        // One that says more stays.
+        if self.kind == Kind::Usage && self.hint.as_deref().is_none_or(|hint| hint == HELP) {
             self.hint = Some(format!("husk help {verb}").trim_end().to_owned());
         }
         if self.code == 125 && !passes_on {

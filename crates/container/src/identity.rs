@@ -11,6 +11,10 @@ use sys::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, fstatfs, openat,
 
 use crate::Failure;
 
+/// What helps where a user or group of a container is not found.
+pub const HINT: &str =
+    "those that it has are in its /etc/passwd and /etc/group; a number needs no entry there";
+
 /// User and groups by number, and the home directory.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Identity {

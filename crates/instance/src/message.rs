@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::state::Reboot;
+use crate::state::{Reboot, Then};
 use crate::{ImageName, InstanceName, Settings};
 
 /// The longest line, in bytes, with its end.
@@ -26,6 +26,10 @@ pub enum Request {
         files: Files,
         #[serde(default)]
         settings: Box<Settings>,
+        /// What becomes of it when it has ended. One that is removed stays until this connection is closed: who has made it
+        /// can ask how it ended.
+        #[serde(default, skip_serializing_if = "Then::stays")]
+        at_end: Then,
     },
     /// Starts an instance, or resumes it if it is frozen: `ok` {pid, state} with a connection to its shim.
     Run {
@@ -58,6 +62,9 @@ pub enum Request {
         name: InstanceName,
         #[serde(default)]
         if_running: IfRunning,
+        /// How long it has to stop, in place of its own time, in milliseconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        grace_ms: Option<u64>,
     },
     /// Gives an instance that does not run another name.
     Rename { name: InstanceName, to: InstanceName },

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::message::{Files, Summary};
-use crate::state::{Circumstances, Exit, Phase, State};
+use crate::state::{Circumstances, Exit, Phase, State, Then};
 use crate::{ImageName, InstanceName, Restart, Settings};
 
 /// The form of the record that this version writes, and the newest that it reads.
@@ -30,6 +30,9 @@ pub struct Record {
     pub created: u64,
     /// What it was made with, and what has been changed since.
     pub settings: Settings,
+    /// What becomes of it when it has ended.
+    #[serde(default, skip_serializing_if = "Then::stays")]
+    pub at_end: Then,
     /// How often it was written: tells the newer of two.
     #[serde(default)]
     pub saved: u64,

@@ -27,6 +27,9 @@ pub struct State {
     /// Its address in the private network, while it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
+    /// What it was started with in place of its command, that once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
 }
 
 /// What somebody wanted last of an instance.
@@ -74,13 +77,20 @@ pub enum Cause {
 }
 
 /// What becomes of an instance once it has stopped.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Then {
     /// It stays.
+    #[default]
     Stay,
     /// It is removed.
     Remove,
+}
+
+impl Then {
+    pub(crate) const fn stays(&self) -> bool {
+        matches!(self, Self::Stay)
+    }
 }
 
 /// A shim, told apart from a later process of the same number by its start time in clock ticks (proc_pid_stat(5)).
@@ -258,7 +268,8 @@ impl State {
     /// That of a new instance.
     #[must_use]
     pub const fn new(now_ms: u64) -> Self {
-        Self { phase: Phase::Created, since_ms: now_ms, restarts: 0, wish: Wish::Run, address: None }
+        let phase = Phase::Created;
+        Self { phase, since_ms: now_ms, restarts: 0, wish: Wish::Run, address: None, command: Vec::new() }
     }
 
     /// The state as one word, as `ls` shows it.

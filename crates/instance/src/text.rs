@@ -5,6 +5,7 @@
 use std::fmt::Write as _;
 
 use crate::message::{Files, Form, IfRunning, Others, Request, Stdin, What};
+use crate::state::Then;
 use crate::{ImageName, InstanceName, Profile, Settings};
 
 /// The longest line, in bytes, with its end.
@@ -64,6 +65,7 @@ pub fn parse(line: &str) -> Result<Asked, Said> {
                 profile: Profile::Unrestricted,
                 ..Settings::default()
             }),
+            at_end: Then::Stay,
         },
         ("commit", Some(name), Some(to)) => {
             Request::Commit { name: instance(name)?, image: image(to)?, form: Form::Changes }
@@ -71,7 +73,9 @@ pub fn parse(line: &str) -> Result<Asked, Said> {
         ("seed", Some(directory), Some(to)) => {
             Request::Seed { directory: String::from(directory), image: image(to)? }
         }
-        ("rm", Some(name), _) => Request::Rm { name: instance(name)?, if_running: IfRunning::Refuse },
+        ("rm", Some(name), _) => {
+            Request::Rm { name: instance(name)?, if_running: IfRunning::Refuse, grace_ms: None }
+        }
         ("run", Some(name), _) => Request::Run {
             name: instance(name)?,
             command: Vec::new(),

@@ -33,6 +33,7 @@ fn record(length: usize) -> Record {
         files: Files::Overlay,
         created: 1,
         settings: Settings::default(),
+        at_end: instance::state::Then::Stay,
         saved: 0,
         state: State::new(1000),
     }

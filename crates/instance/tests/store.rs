@@ -50,6 +50,7 @@ fn record() -> Record {
         files: Files::Overlay,
         created: 1,
         settings: Settings { memory: Some("1m".into()), ..Settings::default() },
+        at_end: instance::state::Then::Stay,
         saved: 0,
         state: State::new(1000),
     }

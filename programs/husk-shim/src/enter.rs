@@ -155,7 +155,8 @@ impl Container {
             None => self.identity.clone(),
             Some(user) => {
                 let group = user.group.as_ref().map_or_else(String::new, |group| format!(":{group}"));
-                identity::find(&format!("{}{group}", user.user), &merged::root_of(self.pid))?
+                identity::find(&format!("{}{group}", user.user), &merged::root_of(self.pid))
+                    .map_err(|failure| failure.hint(Some(identity::HINT)))?
             }
         };
         if let Some(groups) = &exec.groups {

@@ -48,9 +48,8 @@ impl<'t> Prepared<'t> {
         }
         let identity = match &options.user {
             None => Identity::root(),
-            Some(user) => {
-                with_root(&task.root, |root| merged::look(root, |path| identity::find(user, path)))?
-            }
+            Some(user) => with_root(&task.root, |root| merged::look(root, |path| identity::find(user, path)))
+                .map_err(|failure| failure.hint(Some(identity::HINT)))?,
         };
         let maps = (task.settings.profile == Profile::Rootless).then(Maps::of_root);
         let spec = spec(task, &options, maps.as_ref(), &identity)?;

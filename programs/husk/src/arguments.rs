@@ -11,9 +11,11 @@ use oci::profile::{Confinement, Network};
 
 use crate::help::Topic;
 use crate::options::{Description, Name, OPTIONS};
+use crate::verbs::foreign;
 use crate::verbs::near::near;
-use crate::verbs::said::{Given, Said, wrong};
-use crate::verbs::table::{Verb, verbs};
+use crate::verbs::said::{Given, Said, not_a_name, unexpected, wrong};
+use crate::verbs::settings::env_file;
+use crate::verbs::table::{ONCE, Row, Verb, verbs};
 
 /// What is asked for.
 #[derive(Debug)]
@@ -43,6 +45,8 @@ pub struct Run {
     pub id: Option<String>,
     pub record: Record,
     pub action: Action,
+    /// Variables of files: those of the command line count more.
+    of_files: Vec<OsString>,
     /// An option that only instances have.
     of_instance: Option<&'static str>,
 }
@@ -106,7 +110,10 @@ pub fn parse() -> Result<Command, Failure> {
             },
         }
     };
-    let Some(verb) = word.to_str().and_then(Verb::named) else {
+    let Some(verb) = word.to_str().map(foreign::verb).and_then(Verb::named) else {
+        if let Some(hint) = word.to_str().and_then(foreign::in_place_of) {
+            return Err(ours(Failure::usage(format!("{}: no such command", word.display()))).hint(Some(hint)));
+        }
         let hint = near(&word.to_string_lossy(), verbs().map(|verb| verb.name));
         let unknown = ours(Failure::usage(format!("{}: no such command", word.display())));
         return Err(match hint {
@@ -137,40 +144,91 @@ fn help(said: &Said) -> Result<Command, Failure> {
     }
 }
 
-/// Options come before ROOTFS or `--`; what follows is the command's, untouched.
+/// An option of `husk run`, and its value: what it means is known when the first word is.
+struct Taken {
+    long: &'static str,
+    /// Its row, where it is not for instances alone.
+    option: Option<&'static Description>,
+    value: Option<OsString>,
+}
+
+/// Options come before ROOTFS, NAME, IMAGE or `--`; what follows is the command's, untouched.
 fn run(parser: &mut lexopt::Parser, mut connection: Given) -> Result<Command, Failure> {
-    let mut run = Box::<Run>::default();
-    let mut given = Vec::new();
+    let mut taken = Vec::new();
     loop {
         // lexopt swallows `--`; whether it was there decides what the first word is.
         let separated = parser.try_raw_args().is_some_and(|rest| rest.peek() == Some(OsStr::new("--")));
         let Some(argument) = parser.next().map_err(wrong)? else { break };
-        let described = match &argument {
-            Arg::Long(long) => OPTIONS.iter().find(|option| option.long == *long),
+        let option = match &argument {
+            Arg::Long(long) => {
+                OPTIONS.iter().find(|option| option.long == *long || option.long == foreign::option(long))
+            }
             Arg::Short(short) => OPTIONS.iter().find(|option| option.short == Some(*short)),
             Arg::Value(word) => {
                 let word = word.clone();
-                if !separated && !is_path(&word) {
-                    return of_instance(word, given, connection, parser);
-                }
-                return positional(*run, word, separated, parser).map(|run| Command::Run(Box::new(run)));
+                return match separated || is_path(&word) {
+                    true => in_root(word, taken, separated, parser),
+                    false if taken.iter().any(|taken| taken.long == "rm") => {
+                        once(word, taken, connection, parser)
+                    }
+                    false => of_instance(word, taken, connection, parser),
+                };
             }
         };
-        let Some(option) = described else {
-            match connection.connection_row(&argument) {
-                Some(row) => connection.take(row, parser)?,
-                None => return Err(Failure::usage(format!("{}", argument.unexpected()))),
+        if option.is_some_and(|option| option.name == Name::Help) {
+            if let (Arg::Short(_), Some(verb)) = (&argument, Verb::named("run")) {
+                not_a_name(verb, parser)?;
             }
-            continue;
-        };
-        if option.name == Name::Help {
             return Ok(Command::Help(Topic::Run));
         }
-        let value = option.value.map(|_| parser.value().map_err(wrong)).transpose()?;
-        given.push((option, value.clone()));
-        take(&mut run, option, value)?;
+        let (long, takes) = match (option, of_once(&argument)) {
+            (Some(option), _) => (option.long, option.value.is_some()),
+            (None, Some(row)) => (row.long, row.value.is_some()),
+            (None, None) => match connection.connection_row(&argument) {
+                Some(row) => {
+                    connection.take(row, parser)?;
+                    continue;
+                }
+                None => {
+                    return Err(match Verb::named("run") {
+                        Some(verb) => unexpected(verb, argument),
+                        None => Failure::usage(argument.unexpected().to_string()),
+                    });
+                }
+            },
+        };
+        let value = takes.then(|| parser.value().map_err(wrong)).transpose()?;
+        taken.push(Taken { long, option, value });
     }
-    Err(Failure::usage("run: no command"))
+    // What is wrong with an option is said first.
+    taken.into_iter().try_fold(Run::default(), with).and(Err(Failure::usage("run: no command")))
+}
+
+fn of_once(argument: &Arg<'_>) -> Option<&'static Row> {
+    ONCE.iter().find(|row| match argument {
+        Arg::Long(long) => row.long == *long,
+        Arg::Short(short) => row.short == Some(*short),
+        Arg::Value(_) => false,
+    })
+}
+
+/// `husk run ROOTFS`, `husk run --`
+fn in_root(
+    word: OsString,
+    taken: Vec<Taken>,
+    separated: bool,
+    parser: &mut lexopt::Parser,
+) -> Result<Command, Failure> {
+    let run = taken.into_iter().try_fold(Run::default(), with)?;
+    positional(run, word, separated, parser).map(|run| Command::Run(Box::new(run)))
+}
+
+fn with(mut run: Run, taken: Taken) -> Result<Run, Failure> {
+    match taken.option {
+        Some(option) => take(&mut run, option, taken.value)?,
+        None => run.of_instance = Some(taken.long),
+    }
+    Ok(run)
 }
 
 /// Whether a word is a root file system, and not the name of an instance.
@@ -192,24 +250,57 @@ pub fn is_of_instance(long: &str) -> bool {
 /// `husk run NAME`
 fn of_instance(
     word: OsString,
-    given: Vec<(&'static Description, Option<OsString>)>,
+    taken: Vec<Taken>,
     mut options: Given,
     parser: &mut lexopt::Parser,
 ) -> Result<Command, Failure> {
-    let Some(verb) = Verb::named("run") else { unreachable!("it is in the table") };
-    for (option, value) in given {
-        if !OF_INSTANCE.contains(&option.name) {
-            let what =
-                format!("--{}: an instance has what it was given by husk new and husk set", option.long);
-            let hint = format!(
-                "husk set {} --{} …; a root file system starts with / or .",
-                word.display(),
-                option.long
-            );
+    for Taken { long, option, value } in taken {
+        if !option.is_some_and(|option| OF_INSTANCE.contains(&option.name)) {
+            let what = format!("--{long}: an instance has what it was given by husk new and husk set");
+            let word = word.display();
+            let hint = match long {
+                "name" | "copy" => format!("husk run --rm --{long} … IMAGE makes one from an image"),
+                _ => format!("husk set {word} --{long} …; a root file system starts with / or ."),
+            };
             return Err(Failure::ours(what).hint(Some(hint)));
         }
-        options.add(option.long, value.as_deref().and_then(OsStr::to_str).unwrap_or_default());
+        options.put(long, value.unwrap_or_default());
     }
+    said(word, options, parser)
+}
+
+/// Options that an instance from an image cannot have, and what it has in place of them.
+const NOT_ONCE: [(Name, &str); 4] = [
+    (Name::Ephemeral, "with --rm nothing is kept anyway"),
+    (Name::Privileged, "--profile unrestricted"),
+    (Name::Id, "--name NAME"),
+    (Name::Plan, "a root file system starts with / or ."),
+];
+
+/// `husk run --rm IMAGE`
+fn once(
+    word: OsString,
+    taken: Vec<Taken>,
+    mut options: Given,
+    parser: &mut lexopt::Parser,
+) -> Result<Command, Failure> {
+    for Taken { long, option, value } in taken {
+        let refused = NOT_ONCE.iter().find(|(name, _)| option.is_some_and(|option| option.name == *name));
+        if let Some((_, hint)) = refused {
+            return Err(Failure::usage(format!("--{long}: is not for an image")).hint(Some(*hint)));
+        }
+        let value = value.unwrap_or_default();
+        if long != "seccomp" && value.to_str().is_none() {
+            return Err(Failure::usage(format!("--{long} {}: not UTF-8", value.display())));
+        }
+        options.put(long, value);
+    }
+    said(word, options, parser)
+}
+
+/// What follows the name is a command.
+fn said(word: OsString, options: Given, parser: &mut lexopt::Parser) -> Result<Command, Failure> {
+    let Some(verb) = Verb::named("run") else { unreachable!("it is in the table") };
     let rest = parser.raw_args().map_err(wrong)?;
     let dashes = usize::from(rest.peek() == Some(OsStr::new("--")));
     let command = rest.skip(dashes).collect();
@@ -222,6 +313,8 @@ fn positional(
     separated: bool,
     parser: &mut lexopt::Parser,
 ) -> Result<Run, Failure> {
+    let of_files = std::mem::take(&mut run.of_files);
+    run.options.env.splice(0..0, of_files);
     let mut rest = parser.raw_args().map_err(wrong)?;
     if separated {
         run.options.command.push(word);
@@ -282,6 +375,7 @@ fn take_text(run: &mut Run, name: Name, text: &str) -> Result<(), Failure> {
         Name::ReadOnly => options.writable = Writable::No,
         Name::Bind => options.mounts.push(values::bind(text)?),
         Name::Tmpfs => options.mounts.push(values::tmpfs(text)?),
+        Name::EnvFile => run.of_files.extend(env_file(text)?.into_iter().map(OsString::from)),
         Name::User => options.user = Some(text.into()),
         Name::Workdir => options.workdir = Some(text.into()),
         Name::Hostname => options.hostname = Some(values::hostname(text)?),

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::verbs::table::{Group, Row, Verb, verbs};
+use crate::verbs::table::{CONNECTION, Group, ONCE, Row, Verb, verbs};
 
 /// What help is about.
 #[derive(Clone, Copy, Debug)]
@@ -40,13 +40,21 @@ fn husk() -> String {
                 writeln!(text, "  {:<34} {}", format!("{} {}", verb.name, verb.words).trim_end(), verb.text);
         }
     }
-    text + "\nhusk help VERB tells all of a verb; husk(1), husk-run(1) and husk-instances(1) more.\n"
+    text + "\nAs in docker(1): create is new, ps is ls, unpause is resume; --volume, --network and --ulimit are --bind, --net and --rlimit.\n\
+            husk help VERB tells all of a verb; husk(1), husk-run(1) and husk-instances(1) more.\n"
 }
 
 fn run() -> String {
     let mut text = String::from(RUN);
     if let Some(verb) = Verb::named("run") {
-        options(&mut text, &verb.rows());
+        for row in verb.rows() {
+            text.push_str(match row.long {
+                long if long == ONCE[0].long => "\nOf an image, with --rm:\n",
+                long if long == CONNECTION[0].long => "\nOf an instance or an image:\n",
+                _ => "",
+            });
+            options(&mut text, &[row]);
+        }
     }
     text + EXIT
 }
@@ -100,6 +108,7 @@ husk runs processes in containers of their own.
 
   husk run [OPTIONS] ROOTFS COMMAND [ARG…]   in the directory ROOTFS (starts with / or .), without a daemon
   husk run [OPTIONS] -- COMMAND [ARG…]       in a throw-away copy of this machine's own files, without a daemon
+  husk run --rm [OPTIONS] IMAGE [COMMAND…]   in an instance of an image, which is removed at the end
   husk VERB [OPTIONS] …                      one of the verbs below
 ";
 
@@ -107,10 +116,12 @@ const RUN: &str = "\
 husk run [OPTIONS] ROOTFS COMMAND [ARG…]
 husk run [OPTIONS] -- COMMAND [ARG…]
 husk run [-d] [-i] [-t] NAME [COMMAND [ARG…]]
+husk run --rm [OPTIONS] IMAGE [COMMAND [ARG…]]
 
 Runs COMMAND in a container. ROOTFS is a directory and starts with / or . ; without it the container sees
 this machine's own files, copy on write, and its changes are thrown away at the end.
 NAME is an instance (husk new): it has the options that it was given, and takes those below that are for one.
+With --rm an instance is made from IMAGE, as by husk new, and removed when it has ended.
 
 ";
 

@@ -16,6 +16,7 @@ pub enum Name {
     Bind,
     Tmpfs,
     Env,
+    EnvFile,
     User,
     Workdir,
     Hostname,
@@ -65,7 +66,7 @@ const fn row(
 }
 
 /// Every option, in the order in which help shows them.
-pub const OPTIONS: [Description; 31] = [
+pub const OPTIONS: [Description; 32] = [
     row(Name::Memory, "memory", Some('m'), Some("SIZE"), "most memory: 512m, 1.5g, bytes (swap is not used)"),
     row(Name::Cpus, "cpus", None, Some("NUMBER"), "most processor time, in processors: 0.5, 2"),
     row(Name::Pids, "pids", None, Some("NUMBER"), "most processes and threads"),
@@ -94,10 +95,23 @@ pub const OPTIONS: [Description; 31] = [
         Some("NAME[=VALUE]"),
         "an environment variable; without =VALUE, husk's own",
     ),
+    row(
+        Name::EnvFile,
+        "env-file",
+        None,
+        Some("FILE"),
+        "environment variables from a file: NAME[=VALUE], one a line",
+    ),
     row(Name::User, "user", Some('u'), Some("USER[:GROUP]"), "who the command runs as, by name or number"),
     row(Name::Workdir, "workdir", Some('w'), Some("DIR"), "working directory (default /)"),
     row(Name::Hostname, "hostname", None, Some("NAME"), "host name (default husk- and 8 hexadecimal digits)"),
-    row(Name::Net, "net", None, Some("host|none"), "the host's network (default), or nothing but lo"),
+    row(
+        Name::Net,
+        "net",
+        None,
+        Some("host|none"),
+        "the host's network (default), or nothing but lo; IMAGE: or private",
+    ),
     row(Name::Init, "init", None, None, "minit is process 1, reaps and forwards signals"),
     row(Name::CapAdd, "cap-add", None, Some("CAP"), "a capability more, or ALL"),
     row(Name::CapDrop, "cap-drop", None, Some("CAP"), "a capability less, or ALL"),
@@ -121,7 +135,13 @@ pub const OPTIONS: [Description; 31] = [
     ),
     row(Name::Detach, "detach", Some('d'), None, "in the background; prints the id"),
     row(Name::Id, "id", None, Some("ID"), "what the container is called (default: 8 hexadecimal digits)"),
-    row(Name::Rm, "rm", None, None, "with --detach: keep no record of its end"),
+    row(
+        Name::Rm,
+        "rm",
+        None,
+        None,
+        "IMAGE: remove its instance at the end; ROOTFS with --detach: keep no record of it",
+    ),
     row(Name::Plan, "plan", None, None, "print what would be done, and do nothing"),
     row(Name::Exclusive, "exclusive", None, None, "an instance: stop the others first"),
     row(Name::FreezeOthers, "freeze-others", None, None, "an instance: freeze the others first"),
@@ -148,7 +168,7 @@ impl Row {
 
 const fn kind(name: Name) -> Kind {
     match name {
-        Name::Bind | Name::Device | Name::Seccomp => Kind::File,
+        Name::Bind | Name::Device | Name::EnvFile | Name::Seccomp => Kind::File,
         Name::Net => Kind::OneOf(&["host", "none"]),
         _ => Kind::Other,
     }

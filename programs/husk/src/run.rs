@@ -252,7 +252,7 @@ fn failed(what: &str, errno: sys::Errno) -> Failure {
 
 /// Eight hexadecimal digits that no other container is likely to have: the time in nanoseconds, spread. They
 /// name things, and keep nothing secret.
-fn digits() -> String {
+pub fn digits() -> String {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     // An odd factor maps different times to different digits.
     let spread = (now.as_nanos() as u32).wrapping_mul(0x9e37_79b1);

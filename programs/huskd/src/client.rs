@@ -15,6 +15,8 @@ use sys::net::{
     SendFlags, recvmsg, send, sendmsg,
 };
 
+use crate::hold::Hold;
+
 /// What is read at once.
 const PIECE: usize = 4096;
 /// Room for as many descriptors as the kernel hands over at once (SCM_MAX_FD), with their header: what has no room is
@@ -50,6 +52,8 @@ pub struct Client {
     searched: usize,
     passed: VecDeque<OwnedFd>,
     hears: Hears,
+    /// What stays as long as it does.
+    holds: Vec<Hold>,
 }
 
 /// What a client is told while it waits.
@@ -89,12 +93,18 @@ impl Client {
             searched: 0,
             passed: VecDeque::new(),
             hears: Hears::Progress,
+            holds: Vec::new(),
         })
     }
 
     /// It is told so much from here on.
     pub fn hears(&mut self, hears: Hears) {
         self.hears = hears;
+    }
+
+    /// An instance stays until this client has gone.
+    pub fn keeps(&mut self, hold: Hold) {
+        self.holds.push(hold);
     }
 
     /// Who it is.

@@ -3,8 +3,8 @@
 use std::io::ErrorKind;
 use std::sync::Arc;
 
-use instance::message::{Reason, Refusal};
-use instance::state::{Command, Effect, Exit, Freezer, Phase, Shim, State, apply};
+use instance::message::{IfRunning, Reason, Refusal};
+use instance::state::{Command, Effect, Exit, Freezer, Phase, Shim, State, Then, apply};
 use instance::{InstanceName, Network, Settings};
 use serde_json::Value;
 
@@ -27,6 +27,8 @@ pub struct Orders<'o> {
     pub work: Option<&'o mut dyn FnMut() -> Result<(), Refusal>>,
     /// The new name.
     pub name: Option<InstanceName>,
+    /// How long it has to stop, in place of its own time.
+    pub grace_ms: Option<u64>,
     /// The new settings.
     pub settings: Option<Settings>,
 }
@@ -44,7 +46,8 @@ pub fn perform(
     let seat = holder.seat();
     let (before, decided) = {
         let record = seat.record();
-        let with = record.circumstances(seat.name(), now_ms());
+        let mut with = record.circumstances(seat.name(), now_ms());
+        with.grace_ms = orders.grace_ms.unwrap_or(with.grace_ms);
         (record.state.clone(), apply(&record.state, &with, command))
     };
     let (next, effects) = decided?;
@@ -106,7 +109,12 @@ impl Performance<'_> {
         let name = seat.name();
         let runtime = self.daemon.runtime(name);
         match effect {
-            Effect::Keep => self.keep(command, orders.settings.take()),
+            Effect::Keep => {
+                if matches!(self.next.phase, Phase::Starting { .. }) {
+                    self.next.command.clone_from(&orders.wanted.command);
+                }
+                self.keep(command, orders.settings.take())
+            }
             Effect::StartShim => {
                 let record = seat.record().clone();
                 self.follows = Some(match launch::start(self.daemon, name, &record, &orders.wanted) {
@@ -303,6 +311,23 @@ pub fn shim_ended(daemon: &Arc<Daemon>, name: &InstanceName, shim: Shim) {
         .map_or(Command::Lost, |exit| Command::Ended(explained(exit, &settings)));
     if let Err(refusal) = perform(daemon, &turn, &command, &mut Orders::default()) {
         daemon.events.warn(name.as_str(), refusal.data);
+    }
+    remove_at_end(daemon, &turn);
+}
+
+/// Removes an instance that does not run, where it was made to be removed then and nobody holds it.
+pub fn remove_at_end(daemon: &Arc<Daemon>, turn: &Holder<'_>) {
+    let seat = turn.seat();
+    let is_over = {
+        let record = seat.record();
+        record.at_end == Then::Remove
+            && matches!(record.state.phase, Phase::Created | Phase::Exited { .. } | Phase::Removing)
+    };
+    if !is_over || seat.is_held() || seat.is_gone() {
+        return;
+    }
+    if let Err(refusal) = perform(daemon, turn, &Command::Rm(IfRunning::Refuse), &mut Orders::default()) {
+        daemon.events.warn(seat.name().as_str(), refusal.data);
     }
 }
 

@@ -10,6 +10,7 @@ mod connection;
 mod daemon;
 mod effects;
 mod events;
+mod hold;
 mod initns;
 mod journal;
 mod lacking;

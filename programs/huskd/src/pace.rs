@@ -76,6 +76,8 @@ struct Clock {
     seen: u64,
     still: u64,
     told: u64,
+    /// What the client was not told, since it had been told something a moment before.
+    untold: Option<Step>,
     end: Option<End>,
 }
 
@@ -112,18 +114,24 @@ impl<'p> Pace<'p> {
         |step: &Step| {
             let go = self.look(Some(step.done));
             let now = sys::clock::monotonic();
-            let is_due = {
-                let mut clock = self.clock.borrow_mut();
+            let (is_due, last) = {
+                let clock = &mut *self.clock.borrow_mut();
                 let is_due = now.saturating_sub(clock.told) >= OFTEN;
                 clock.told = if is_due { now } else { clock.told };
-                is_due
+                // How far a part of the work came at last is told too.
+                let last = clock.untold.take().filter(|last| last.phase != step.phase);
+                clock.untold = if is_due { None } else { Some(*step) };
+                (is_due, last)
             };
-            if go == Go::On && is_due {
-                let progress = Progress { phase: word(step.phase), done: step.done, total: step.total };
-                self.client.progress(progress);
+            if go == Go::On {
+                last.iter().chain(is_due.then_some(step)).for_each(|step| self.tell(step));
             }
             go
         }
+    }
+
+    fn tell(&self, step: &Step) {
+        self.client.progress(Progress { phase: word(step.phase), done: step.done, total: step.total });
     }
 
     /// Says whether to wait any longer for who reads.
@@ -167,7 +175,12 @@ impl<'p> Pace<'p> {
 }
 
 impl Drop for Pace<'_> {
+    /// The work is over: what it came to is told before the answer.
     fn drop(&mut self) {
+        let untold = self.clock.get_mut().untold.take();
+        if let Some(step) = untold {
+            self.tell(&step);
+        }
         UNDER_WAY.fetch_sub(1, Ordering::Release);
     }
 }

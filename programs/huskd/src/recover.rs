@@ -8,7 +8,7 @@ use instance::message::Refusal;
 use instance::state::{Command, Found, State};
 
 use crate::daemon::Daemon;
-use crate::effects::{Orders, explained, perform, sweep};
+use crate::effects::{Orders, explained, perform, remove_at_end, sweep};
 use crate::journal;
 use crate::refusal::{failed_io, refuse};
 use crate::runtime::Runtime;
@@ -117,6 +117,7 @@ fn settle(daemon: &Arc<Daemon>, seat: &Seat, silent: &mut dyn FnMut()) {
             daemon.events.warn(name.as_str(), sys::strerror::describe(errno));
         }
     }
+    remove_at_end(daemon, &turn);
 }
 
 /// How many are settled at once: each has a thread.

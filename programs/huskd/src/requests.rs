@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use instance::message::{Refusal, Request, What};
+use instance::state::Then;
 
 use crate::client::{Client, Done};
 use crate::daemon::Daemon;
+use crate::hold::Hold;
 use crate::verbs::{files, images, look, make, run};
 
 /// Does what a client asks for.
@@ -16,8 +18,13 @@ pub fn perform(daemon: &Arc<Daemon>, client: &mut Client, request: Request) -> R
     let by = client.peer();
     match request {
         Request::Ping => Ok(look::ping(daemon)),
-        Request::New { name, image, files, settings } => {
-            make::new(daemon, client, &name, &make::Of { image, files, settings: *settings })
+        Request::New { name, image, files, settings, at_end } => {
+            let of = make::Of { image, files, settings: *settings, at_end };
+            let done = make::new(daemon, client, &name, &of)?;
+            if at_end == Then::Remove {
+                client.keeps(Hold::new(daemon, daemon.seat(&name)?));
+            }
+            Ok(done)
         }
         Request::Run { name, command, others, terminal, stdin } => {
             let wanted = crate::launch::Wanted { command, terminal, stdin };
@@ -26,7 +33,9 @@ pub fn perform(daemon: &Arc<Daemon>, client: &mut Client, request: Request) -> R
         Request::Stop { name, grace_ms } => run::stop(daemon, client, &name, grace_ms),
         Request::Pause { name } => run::pause(daemon, by, &name),
         Request::Resume { name } => run::resume(daemon, by, &name),
-        Request::Rm { name, if_running } => make::remove(daemon, client, &name, if_running),
+        Request::Rm { name, if_running, grace_ms } => {
+            make::remove(daemon, client, &name, (if_running, grace_ms))
+        }
         Request::Rename { name, to } => make::rename(daemon, by, &name, to),
         Request::Set { name, changes } => make::set(daemon, by, &name, changes),
         Request::Ls { what: What::Instances } => look::list_instances(daemon),

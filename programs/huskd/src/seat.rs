@@ -1,6 +1,6 @@
 //! One instance in the daemon's memory: its record, and whose turn it is to change it.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -41,6 +41,8 @@ pub struct Seat {
     late: AtomicBool,
     /// Those who wait for its end.
     pub waiters: Waiters,
+    /// How many want it to stay where it is to be removed at its end.
+    holds: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -73,8 +75,8 @@ impl Seat {
     /// An instance of this name.
     pub fn new(name: InstanceName, record: Record) -> Self {
         let (turn, free) = (Mutex::default(), Condvar::new());
-        let late = AtomicBool::new(false);
-        Self { name, record: Mutex::new(record), turn, free, late, waiters: Waiters::default() }
+        let (late, waiters, holds) = (AtomicBool::new(false), Waiters::default(), AtomicUsize::new(0));
+        Self { name, record: Mutex::new(record), turn, free, late, waiters, holds }
     }
 
     /// One that the last daemon has left, which nobody has looked at yet: its turn is taken, by who calls
@@ -97,6 +99,21 @@ impl Seat {
     /// Why it cannot be reached, if it cannot.
     pub fn unreachable(&self) -> Option<Unreachable> {
         self.turn().unreachable.clone()
+    }
+
+    /// It stays, at its end too.
+    pub fn hold(&self) {
+        self.holds.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// The opposite.
+    pub fn let_go(&self) {
+        self.holds.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// Whether somebody wants it to stay.
+    pub fn is_held(&self) -> bool {
+        self.holds.load(Ordering::SeqCst) > 0
     }
 
     /// Its name.

@@ -41,7 +41,7 @@ fn bash(scratch: &Scratch, line: &str) -> Vec<String> {
 fn bash_completes_verbs_options_values_and_names() {
     let scratch = ground();
     for (line, expected) in [
-        ("husk re", &["resume", "rename"][..]),
+        ("husk re", &["restart", "resume", "rename"][..]),
         ("husk stop w", &["web", "worker"]),
         ("husk stop web ", &["web", "worker", "db"]),
         ("husk new x a", &["alpine"]),

@@ -115,6 +115,9 @@ fn a_daemon_that_goes_away_is_an_error_and_no_hang() {
     for line in [&["ls"][..], &["stop", "web"], &["import", "/dev/null", "x"], &["logs", "web"]] {
         let ended = run(&mut husk(&fake, line));
         assert!(ended.err().contains("huskd: it has closed the connection"), "{line:?}: {}", ended.err());
+        // Its log is beside its socket.
+        let log = format!("{}.log", fake.socket().display());
+        assert!(ended.err().contains(&log), "{line:?}: {}", ended.err());
         assert_eq!(ended.code(), 1, "{line:?}");
     }
 }

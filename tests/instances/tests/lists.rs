@@ -42,7 +42,7 @@ fn lists_are_tables_names_or_json() {
     assert_eq!((json[0]["name"].as_str(), json[1]["pid"].as_u64()), (Some("db"), Some(4711)));
     let table = run(&mut husk(&fake, &["ls"])).good();
     assert!(table.starts_with("NAME  IMAGE      STATE     SINCE") && table.contains("exited 1"), "{table}");
-    assert!(run(&mut husk(&fake, &["images"])).good().contains("105MB"));
+    assert!(run(&mut husk(&fake, &["images"])).good().contains("100MiB"));
 }
 
 #[test]
@@ -81,11 +81,7 @@ fn wait_prints_exit_codes() {
 fn events_are_lines() {
     let fake = listing();
     let ended = run(&mut husk(&fake, &["events"]));
-    assert!(
-        ended.out().starts_with("1970-01-01T00:00:00Z started web (by {\"uid\":0})\n"),
-        "{}",
-        ended.out()
-    );
+    assert!(ended.out().starts_with("1970-01-01T00:00:00Z started web (by uid 0)\n"), "{}", ended.out());
     let ended = run(&mut husk(&fake, &["events", "--format", "json"]));
     let last: Value = serde_json::from_str(ended.out().lines().last().unwrap()).unwrap();
     assert_eq!((last["event"].as_str(), last["code"].as_u64()), (Some("exited"), Some(1)));

@@ -29,8 +29,8 @@ fn in_a_pipe_there_is_a_line_a_second_and_one_at_the_end() {
         lines[0].starts_with("husk: import /dev/null debian:12: unpack ") && lines[0].ends_with(" left"),
         "{text}"
     );
-    assert!(lines[0].contains("of 100MB, ") && lines[0].contains("MB/s, "), "{text}");
-    assert!(lines[2].starts_with("husk: import /dev/null debian:12: 100MB in 2."), "{text}");
+    assert!(lines[0].contains("of 95MiB, ") && lines[0].contains("MiB/s, "), "{text}");
+    assert!(lines[2].starts_with("husk: import /dev/null debian:12: 95MiB in 2."), "{text}");
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn on_a_terminal_there_is_a_bar_that_goes_away() {
         .stdin(Stdio::null());
     let text = run(&mut command).out();
     assert!(text.contains("commit web mine: pack [") && text.contains("left"), "{text:?}");
-    assert!(text.trim_end().ends_with('s') && text.contains("commit web mine: 100MB in 0."), "{text:?}");
+    assert!(text.trim_end().ends_with('s') && text.contains("commit web mine: 95MiB in 0."), "{text:?}");
 }
 
 /// A daemon whose work has no end but that of its client.

@@ -176,6 +176,7 @@ fn failed(errno: Errno) -> Failure {
 
 /// What is said where the daemon has gone.
 pub fn ended() -> Failure {
+    let log = super::log().map_or_else(|| "its log".into(), |log| log.display().to_string());
     Failure::ours("huskd: it has closed the connection before it answered")
-        .hint(Some("it may have ended: /run/husk/huskd.log, journalctl -u huskd"))
+        .hint(Some(format!("it may have ended: {log}, or journalctl -u huskd where systemd has started it")))
 }

@@ -5,6 +5,7 @@ mod start;
 
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use container::Failure;
 use sys::Errno;
@@ -21,11 +22,21 @@ const SOCKET: &str = "/run/husk.sock";
 
 const NOBODY: &str = "no huskd listens there: start it as root with huskd, or systemctl start huskd";
 
+/// The log of the daemon that was connected to.
+static LOG: OnceLock<PathBuf> = OnceLock::new();
+
+/// The log of the daemon that was connected to, where one was.
+fn log() -> Option<&'static Path> {
+    LOG.get().map(PathBuf::as_path)
+}
+
 /// Connects to the daemon; starts one where none listens, if that is allowed and can be.
 pub fn open(said: &Said) -> Result<Connection, Failure> {
     let path = said.path("socket").map(Path::to_path_buf);
     let path = path.or_else(|| std::env::var_os("HUSK_SOCKET").map(PathBuf::from));
     let path = path.unwrap_or_else(|| PathBuf::from(SOCKET));
+    // There is one in the life of a husk.
+    let _ = LOG.set(start::log(&path));
     let none = match reach(&path) {
         Ok(socket) => return Ok(Connection::new(socket)),
         Err(none @ (Errno::NOENT | Errno::CONNREFUSED)) => none,

@@ -49,18 +49,24 @@ pub fn start(path: &Path) -> Result<OwnedFd, Failure> {
 
 /// The lock of the start, and the log: below /run/husk for the usual socket, beside any other.
 fn beside(path: &Path) -> Result<(PathBuf, PathBuf), Failure> {
-    if path != Path::new(SOCKET) {
-        let with = |end: &str| {
-            let mut name = path.as_os_str().to_owned();
-            name.push(end);
-            PathBuf::from(name)
-        };
-        return Ok((with(".lock"), with(".log")));
+    if path == Path::new(SOCKET) {
+        let directory = Path::new("/run/husk");
+        let made = DirBuilder::new().recursive(true).mode(0o711).create(directory);
+        made.map_err(|error| Failure::io(directory.display(), &error))?;
+        return Ok((directory.join("huskd.lock"), log(path)));
     }
-    let directory = Path::new("/run/husk");
-    let made = DirBuilder::new().recursive(true).mode(0o711).create(directory);
-    made.map_err(|error| Failure::io(directory.display(), &error))?;
-    Ok((directory.join("huskd.lock"), directory.join("huskd.log")))
+    Ok((with(path, ".lock"), log(path)))
+}
+
+/// Where a daemon writes what it has to say that listens on this path, and that husk has started.
+pub fn log(path: &Path) -> PathBuf {
+    if path == Path::new(SOCKET) { PathBuf::from("/run/husk/huskd.log") } else { with(path, ".log") }
+}
+
+fn with(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    PathBuf::from(name)
 }
 
 fn listener(path: &Path) -> Result<OwnedFd, Failure> {

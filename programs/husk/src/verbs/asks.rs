@@ -1,9 +1,11 @@
 //! Verbs that are requests and nothing else: what is asked, and what is printed of the answer.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use container::Failure;
-use instance::message::{Files, Form, IfRunning, Request};
+use instance::message::{Answer, Files, Form, IfRunning, Others, Reason, Request, Stdin};
+use instance::state::Then;
 use serde_json::{Map, Value};
 
 use super::said::{Said, milliseconds};
@@ -26,18 +28,21 @@ pub fn requests(said: &Said) -> Result<Vec<Request>, Failure> {
         "new" => {
             let files = if said.has("copy") { Files::Copy } else { Files::Overlay };
             let settings = Box::new(settings::settings(said)?);
-            Ok(vec![Request::New { name: said.instance(0)?, image: said.image(1)?, files, settings }])
+            let at_end = Then::Stay;
+            Ok(vec![Request::New { name: said.instance(0)?, image: said.image(1)?, files, settings, at_end }])
         }
         "set" => Ok(vec![Request::Set { name: said.instance(0)?, changes: settings::changes(said)? }]),
-        "stop" => {
-            let grace_ms = said.text("grace").map(|text| milliseconds("grace", text)).transpose()?;
+        "start" => each(&start),
+        "stop" | "restart" => {
+            let grace_ms = grace_ms(said)?;
             each(&|name| Request::Stop { name, grace_ms })
         }
         "pause" => each(&|name| Request::Pause { name }),
         "resume" => each(&|name| Request::Resume { name }),
         "rm" => {
             let if_running = if said.has("force") { IfRunning::Stop } else { IfRunning::Refuse };
-            each(&|name| Request::Rm { name, if_running })
+            let grace_ms = grace_ms(said)?;
+            each(&|name| Request::Rm { name, if_running, grace_ms })
         }
         "rename" => Ok(vec![Request::Rename { name: said.instance(0)?, to: said.instance(1)? }]),
         "rmi" => (0..said.words.len()).map(|place| Ok(Request::Rmi { image: said.image(place)? })).collect(),
@@ -54,6 +59,16 @@ pub fn requests(said: &Said) -> Result<Vec<Request>, Failure> {
     }
 }
 
+/// Starts an instance as it is.
+fn start(name: instance::InstanceName) -> Request {
+    let (others, stdin) = (Others::Keep, Stdin::None);
+    Request::Run { name, command: Vec::new(), others, terminal: None, stdin }
+}
+
+fn grace_ms(said: &Said) -> Result<Option<u64>, Failure> {
+    said.text("grace").map(|text| milliseconds("grace", text)).transpose()
+}
+
 /// A directory of the host, whatever the daemon's working directory is.
 fn directory(said: &Said) -> Result<String, Failure> {
     let word = said.word(0)?;
@@ -61,19 +76,33 @@ fn directory(said: &Said) -> Result<String, Failure> {
     path.into_os_string().into_string().map_err(|_| Failure::usage(format!("{word}: not UTF-8")))
 }
 
-/// Makes the requests. Where one is refused those after it are made all the same, as rm(1) does, and the first
-/// refusal that was not the last is said at once.
+/// How many requests are under way at once: each has a connection, and the daemon has a thread for it.
+const AT_ONCE: usize = 64;
+
+/// A request that the daemon has, and the connection on which it answers.
+type Asked = (Request, Connection);
+
+/// Makes the requests side by side, and takes the answers in the order of the names. Where one is refused the others
+/// are made all the same, as rm(1) does, and the first refusal that was not the last is said at once.
 pub fn perform(said: &Said) -> Result<u8, Failure> {
-    let requests = requests(said)?;
-    let mut connection = daemon::open(said)?;
+    let mut requests = requests(said)?.into_iter();
+    let mut under_way: VecDeque<Result<Asked, Failure>> = VecDeque::new();
     let mut failure: Option<Failure> = None;
     let mut values = Vec::new();
-    for request in requests {
-        let outcome = match request {
-            Request::Wait { .. } => wait(said, &mut connection, &request),
-            _ => super::ask(&mut connection, &request),
-        };
-        match outcome {
+    loop {
+        let room = AT_ONCE - under_way.len();
+        for request in requests.by_ref().take(room) {
+            let begun = begin(said, request);
+            let is_reached = begun.is_ok();
+            under_way.push_back(begun);
+            if !is_reached {
+                // Nor would it be for those that are left.
+                requests = Vec::new().into_iter();
+                break;
+            }
+        }
+        let Some(next) = under_way.pop_front() else { break };
+        match next.and_then(|asked| finish(said, asked)) {
             Ok(answer) => take(said, answer, &mut values)?,
             Err(next) => {
                 if let Some(before) = failure.replace(next) {
@@ -89,12 +118,41 @@ pub fn perform(said: &Said) -> Result<u8, Failure> {
     failure.map_or(Ok(0), Err)
 }
 
+fn begin(said: &Said, request: Request) -> Result<Asked, Failure> {
+    let connection = daemon::open(said)?;
+    connection.send(&request, &[])?;
+    Ok((request, connection))
+}
+
+fn finish(said: &Said, (request, mut connection): Asked) -> Result<Map<String, Value>, Failure> {
+    match request {
+        Request::Wait { .. } => wait(said, &mut connection, &request),
+        Request::Stop { name, grace_ms } if said.verb.name == "restart" => {
+            stopped(&mut connection, &Request::Stop { name: name.clone(), grace_ms })?;
+            super::ask(&mut connection, &start(name))
+        }
+        _ => super::answer(&mut connection, &request),
+    }
+}
+
+/// Waits until it has stopped; one that does not run has.
+fn stopped(connection: &mut Connection, request: &Request) -> Result<(), Failure> {
+    loop {
+        match connection.next()? {
+            Answer::Ok(_) => return Ok(()),
+            Answer::Error(refusal) if refusal.code == Reason::State => return Ok(()),
+            Answer::Error(refusal) => return Err(super::refused(connection, request, refusal)),
+            Answer::Progress(_) | Answer::Event(_) => {}
+        }
+    }
+}
+
 /// Waits for the end of an instance, which outlives the daemon: where that has gone the next one is asked.
 fn wait(said: &Said, connection: &mut Connection, request: &Request) -> Result<Map<String, Value>, Failure> {
     let mut short = 0;
     loop {
         let asked = Instant::now();
-        let outcome = super::ask(connection, request);
+        let outcome = super::answer(connection, request);
         if outcome.is_ok() || !connection.has_ended() {
             return outcome;
         }
@@ -104,6 +162,7 @@ fn wait(said: &Said, connection: &mut Connection, request: &Request) -> Result<M
             return outcome;
         }
         *connection = reopened(said)?;
+        connection.send(request, &[])?;
     }
 }
 

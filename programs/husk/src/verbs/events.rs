@@ -3,6 +3,8 @@
 use container::Failure;
 use instance::message::{Answer, Event, Request};
 
+use serde_json::Value;
+
 use super::list::{Format, format};
 use super::said::Said;
 use super::{refused, words};
@@ -34,16 +36,30 @@ pub fn perform(said: &Said) -> Result<u8, Failure> {
     }
 }
 
-/// `2026-11-30T12:00:00Z exited web (code 1)`
+/// `2026-11-30T12:00:00Z exited web (by uid 0 pid 4711, code 1)`
 fn line(event: &Event) -> String {
-    let more = event.more.iter().map(|(name, value)| match value {
-        serde_json::Value::String(text) => format!("{} {}", words::plain(name), words::plain(text)),
-        other => format!("{} {}", words::plain(name), words::plain(&other.to_string())),
-    });
+    let more = event.more.iter().map(|(name, value)| format!("{} {}", words::plain(name), shown(value)));
     let more = more.collect::<Vec<_>>().join(", ");
     let more = if more.is_empty() { more } else { format!(" ({more})") };
     let time = words::date(event.time_ns / 1_000_000_000);
     format!("{time} {} {}{more}\n", words::plain(&event.event), words::plain(&event.name))
+}
+
+/// A value without the signs of JSON: `by uid 0 pid 4711`, `settings memory env`.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => words::plain(text),
+        Value::Array(values) => values.iter().map(shown).collect::<Vec<_>>().join(" "),
+        Value::Object(members) => {
+            let mut members: Vec<_> = members.iter().collect();
+            // Who it is before what it is.
+            members.sort_by_key(|(name, _)| *name != "uid");
+            let members =
+                members.into_iter().map(|(name, value)| format!("{} {}", words::plain(name), shown(value)));
+            members.collect::<Vec<_>>().join(" ")
+        }
+        other => words::plain(&other.to_string()),
+    }
 }
 
 #[cfg(test)]
@@ -52,8 +68,12 @@ mod tests {
 
     #[test]
     fn an_event_is_a_line() {
-        let json = r#"{"time_ns":1709251199000000000,"event":"exited","name":"web","code":1,"text":"a\nb"}"#;
+        let json = r#"{"time_ns":1709251199000000000,"event":"exited","name":"web","code":1,"text":"a\nb",
+                        "by":{"pid":9,"uid":0},"settings":["memory","env"]}"#;
         let event: Event = serde_json::from_str(json).unwrap();
-        assert_eq!(line(&event), "2024-02-29T23:59:59Z exited web (code 1, text a\\nb)\n");
+        assert_eq!(
+            line(&event),
+            "2024-02-29T23:59:59Z exited web (by uid 0 pid 9, code 1, settings memory env, text a\\nb)\n"
+        );
     }
 }

@@ -61,50 +61,79 @@ enum View {
 /// `run NAME`
 pub fn run(said: &Said) -> Result<u8, Failure> {
     let name = root_or_name(said)?;
-    let others = match (said.has("exclusive"), said.has("freeze-others")) {
-        (true, true) => {
-            return Err(Failure::usage(
-                "run: --exclusive stops the others and --freeze-others freezes them: one of them",
-            ));
-        }
-        (true, false) => Others::Stop,
-        (false, true) => Others::Freeze,
-        (false, false) => Others::Keep,
-    };
-    let keys = keys(said)?;
-    let terminal =
-        said.has("tty").then(|| screen::size().unwrap_or(UNSEEN)).map(|(rows, cols)| Size { rows, cols });
-    let stdin = if said.has("interactive") { Stdin::Open } else { Stdin::None };
-    let request = Request::Run { name: name.clone(), command: said.command()?, others, terminal, stdin };
-    let begun = time::now();
+    let start = Start::of(said)?;
     let mut connection = daemon::open(said)?;
-    super::ask(&mut connection, &request)?;
-    let socket = connection.take_descriptor();
-    if said.has("detach") {
-        return crate::show(&format!("{name}\n"));
-    }
-    let input = if stdin == Stdin::Open { Input::Open } else { Input::None };
-    let view = match (input, terminal) {
-        (Input::None, _) => View::Lines,
-        (Input::Open, Some(_)) => View::Terminal,
-        (Input::Open, None) => View::Unknown,
-    };
-    let follow = Follow { name: &name, input, view, scope: Scope::Leader, keys };
-    match socket.map(|socket| attached(socket, Passes::Signals)) {
-        Some(Ok((client, running, signals))) => {
-            // What follows is between the shim and us: the daemon may go. If it does not, it is waited for at the end
-            // to have noticed: who runs the same instance next is not told that it still runs.
-            let is_asked = connection.send(&Request::Wait { name: name.clone() }, &[]).is_ok();
-            let outcome = follow.run(client, running, signals)?;
-            if is_asked && matches!(outcome, Outcome::Ended(_)) {
-                // Where it does not say so in time, or at all, the instance has ended all the same.
-                let _ = connection.next_within(PATIENCE);
+    start.follow(&mut connection, &name, said.command()?).map(Outcome::code)
+}
+
+/// How an instance is started, and what becomes of it then.
+pub struct Start {
+    others: Others,
+    keys: Keys,
+    terminal: Option<Size>,
+    stdin: Stdin,
+    is_followed: bool,
+}
+
+impl Start {
+    /// As it was said.
+    pub fn of(said: &Said) -> Result<Self, Failure> {
+        let others = match (said.has("exclusive"), said.has("freeze-others")) {
+            (true, true) => {
+                return Err(Failure::usage(
+                    "run: --exclusive stops the others and --freeze-others freezes them: one of them",
+                ));
             }
-            Ok(outcome.code())
+            (true, false) => Others::Stop,
+            (false, true) => Others::Freeze,
+            (false, false) => Others::Keep,
+        };
+        let size = said.has("tty").then(|| screen::size().unwrap_or(UNSEEN));
+        let terminal = size.map(|(rows, cols)| Size { rows, cols });
+        let stdin = if said.has("interactive") { Stdin::Open } else { Stdin::None };
+        Ok(Self { others, keys: keys(said)?, terminal, stdin, is_followed: !said.has("detach") })
+    }
+
+    /// Starts an instance with a command of this once, or its own, and follows it to its end.
+    pub fn follow(
+        self,
+        connection: &mut Connection,
+        name: &InstanceName,
+        command: Vec<String>,
+    ) -> Result<Outcome, Failure> {
+        let Self { others, keys, terminal, stdin, is_followed } = self;
+        let begun = time::now();
+        let request = Request::Run { name: name.clone(), command, others, terminal, stdin };
+        super::ask(connection, &request)?;
+        let socket = connection.take_descriptor();
+        if !is_followed {
+            return crate::show(&format!("{name}\n")).map(Outcome::Left);
         }
-        // It has ended already, and its shim too.
-        None | Some(Err(husk_client::Error::Lost { .. })) => ended_already(&mut connection, &name, begun),
-        Some(Err(error)) => Err(failed(error)),
+        let input = if stdin == Stdin::Open { Input::Open } else { Input::None };
+        let view = match (input, terminal) {
+            (Input::None, _) => View::Lines,
+            (Input::Open, Some(_)) => View::Terminal,
+            (Input::Open, None) => View::Unknown,
+        };
+        let follow = Follow { name, input, view, scope: Scope::Leader, keys };
+        match socket.map(|socket| attached(socket, Passes::Signals)) {
+            Some(Ok((client, running, signals))) => {
+                // What follows is between the shim and us: the daemon may go. If it does not, it is waited for at the end
+                // to have noticed: who runs the same instance next is not told that it still runs.
+                let is_asked = connection.send(&Request::Wait { name: name.clone() }, &[]).is_ok();
+                let outcome = follow.run(client, running, signals)?;
+                if is_asked && matches!(outcome, Outcome::Ended(_)) {
+                    // Where it does not say so in time, or at all, the instance has ended all the same.
+                    let _ = connection.next_within(PATIENCE);
+                }
+                Ok(outcome)
+            }
+            // It has ended already, and its shim too.
+            None | Some(Err(husk_client::Error::Lost { .. })) => {
+                ended_already(connection, name, begun).map(Outcome::Ended)
+            }
+            Some(Err(error)) => Err(failed(error)),
+        }
     }
 }
 
@@ -142,6 +171,21 @@ pub fn attach(said: &Said) -> Result<u8, Failure> {
         .map(Outcome::code)
 }
 
+/// `kill`
+pub fn kill(said: &Said) -> Result<u8, Failure> {
+    let signal = settings::signal("signal", said.text("signal").unwrap_or("KILL"))?;
+    let mut failure: Option<Failure> = None;
+    for name in said.instances()? {
+        let sent = to_shim(&mut daemon::open(said)?, &name)
+            .and_then(|mut client| client.signal_main(&signal).map_err(failed));
+        let Err(next) = sent else { continue };
+        if let Some(before) = failure.replace(next) {
+            crate::tell(&before.to_string());
+        }
+    }
+    failure.map_or(Ok(0), Err)
+}
+
 /// `exec`
 pub fn exec(said: &Said) -> Result<u8, Failure> {
     let name = said.instance(0)?;
@@ -150,8 +194,7 @@ pub fn exec(said: &Said) -> Result<u8, Failure> {
     let words = said.command()?;
     let Some((cmd, args)) = words.split_first() else { return Err(Failure::usage("exec: no command")) };
     let mut exec = Exec::new(cmd).args(args.iter().map(String::as_str));
-    for entry in said.texts("env") {
-        let entry = settings::variable(entry)?;
+    for entry in settings::environment(said)? {
         let (name, value) = entry.split_once('=').unwrap_or((&entry, ""));
         exec = exec.env(name, value);
     }
@@ -187,7 +230,7 @@ pub fn exec(said: &Said) -> Result<u8, Failure> {
 
 /// What following has come to, with our exit code.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Outcome {
+pub enum Outcome {
     /// It has ended.
     Ended(u8),
     /// It goes on.
@@ -195,7 +238,8 @@ enum Outcome {
 }
 
 impl Outcome {
-    const fn code(self) -> u8 {
+    /// Our exit code.
+    pub const fn code(self) -> u8 {
         match self {
             Self::Ended(code) | Self::Left(code) => code,
         }
@@ -242,7 +286,15 @@ impl Follow<'_> {
             End::LetGo => {
                 // Else it would be taken for one that nobody wants any more.
                 handle.detach(client).map_err(failed)?;
-                crate::tell(&format!("let go of {name}, which runs on; husk attach {name} comes back to it"));
+                crate::tell(&match scope {
+                    Scope::Leader => {
+                        format!("let go of {name}, which runs on; husk attach {name} comes back to it")
+                    }
+                    // Only process 1 is attached to.
+                    _ => format!(
+                        "let go of a command in {name}, which runs on; nothing comes back to it, husk top {name} shows it"
+                    ),
+                });
                 Ok(Outcome::Left(0))
             }
         }
@@ -253,6 +305,9 @@ impl Follow<'_> {
 fn root_or_name(said: &Said) -> Result<InstanceName, Failure> {
     let word = said.word(0)?;
     InstanceName::new(word).map_err(|error: InvalidName| {
+        if !word.contains('/') && instance::ImageName::new(word).is_ok() {
+            return Failure::ours(error.to_string()).hint(Some(super::an_image(word)));
+        }
         Failure::ours(error.to_string())
             .hint(Some("a root file system starts with / or .; without one: husk run -- COMMAND"))
     })

@@ -195,9 +195,9 @@ deb   debian     powered off  now                             /sbin/init
         ]);
         let all: Vec<ImageSummary> = serde_json::from_value(list).unwrap();
         let expected = "\
-IMAGE      CREATED      SIZE   LAYERS  INSTANCES
-debian:12  2 weeks ago  105MB  3       web db
-alpine     now          7.3MB  1
+IMAGE      CREATED      SIZE    LAYERS  INSTANCES
+debian:12  2 weeks ago  100MiB  3       web db
+alpine     now          7.0MiB  1
 ";
         assert_eq!(table_of_images(&all).to_text(false), expected);
     }

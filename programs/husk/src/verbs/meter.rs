@@ -1,5 +1,6 @@
 //! How far long work is: a bar on a terminal, lines elsewhere.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -18,8 +19,8 @@ pub struct Meter {
     shown: Shown,
     ends: Ends,
     phase: Phase,
-    /// The most bytes that any phase has come to.
-    most: u64,
+    /// What the phases have come to: those of one kind, as the layers that are unpacked, are added up.
+    done: BTreeMap<String, BTreeMap<String, u64>>,
 }
 
 /// What is said at the end.
@@ -52,13 +53,16 @@ impl Meter {
             Shown::Lines { next: began + PAUSE }
         };
         let phase = Phase { name: String::new(), began };
-        Self { what, began, shown, ends, phase, most: 0 }
+        Self { what, began, shown, ends, phase, done: BTreeMap::new() }
     }
 
     /// It has come so far.
     pub fn update(&mut self, progress: &Progress) {
         let now = Instant::now();
-        self.most = self.most.max(progress.done);
+        let kind = progress.phase.split(' ').next().unwrap_or_default();
+        let phases = self.done.entry(kind.into()).or_default();
+        let most = phases.entry(progress.phase.clone()).or_default();
+        *most = progress.done.max(*most);
         let is_new = self.phase.name != progress.phase;
         if is_new {
             self.phase = Phase { name: progress.phase.clone(), began: now };
@@ -85,6 +89,11 @@ impl Meter {
         }
     }
 
+    /// The most bytes that any kind of phase has come to.
+    fn most(&self) -> u64 {
+        self.done.values().map(|phases| phases.values().sum()).max().unwrap_or_default()
+    }
+
     /// It is done, or given up: what was shown of it is taken away.
     pub fn clear(&self) {
         if let Shown::Bar(bar) = &self.shown {
@@ -97,7 +106,7 @@ impl Meter {
         self.clear();
         if self.ends == Ends::Aloud {
             let took = format!("{:.1} s", self.began.elapsed().as_secs_f64());
-            match self.most {
+            match self.most() {
                 0 => crate::tell(&format!("{}: done in {took}", self.what)),
                 bytes => crate::tell(&format!("{}: {} in {took}", self.what, words::size(bytes))),
             }
@@ -105,7 +114,7 @@ impl Meter {
     }
 }
 
-/// `unpack 12MB of 100MB, 30MB/s, 3 seconds left`
+/// `unpack 12MiB of 100MiB, 30MiB/s, 3 seconds left`
 fn line(progress: &Progress, since: Duration) -> String {
     let mut line = format!("{} {}", words::plain(&progress.phase), words::size(progress.done));
     if let Some(total) = progress.total {
@@ -125,8 +134,10 @@ fn line(progress: &Progress, since: Duration) -> String {
 
 fn style(total: Option<u64>) -> ProgressStyle {
     let template = match total {
-        Some(_) => "{msg} [{bar:24}] {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left",
-        None => "{msg} {spinner} {bytes}, {bytes_per_sec}, {elapsed}",
+        Some(_) => {
+            "{msg} [{bar:24}] {binary_bytes} of {binary_total_bytes}, {binary_bytes_per_sec}, {eta} left"
+        }
+        None => "{msg} {spinner} {binary_bytes}, {binary_bytes_per_sec}, {elapsed}",
     };
     let style = ProgressStyle::with_template(template);
     style.map_or_else(|_| ProgressStyle::default_bar(), |style| style.progress_chars("=> "))
@@ -141,10 +152,21 @@ mod tests {
         let line = |done, total, ms| {
             line(&Progress { phase: "unpack".into(), done, total }, Duration::from_millis(ms))
         };
-        assert_eq!(line(12_000_000, Some(100_000_000), 1000), "unpack 12MB of 100MB, 12MB/s, 8 seconds left");
-        assert_eq!(line(12_000_000, None, 2000), "unpack 12MB, 6.0MB/s");
+        assert_eq!(line(12 << 20, Some(100 << 20), 1000), "unpack 12MiB of 100MiB, 12MiB/s, 8 seconds left");
+        assert_eq!(line(12 << 20, None, 2000), "unpack 12MiB, 6.0MiB/s");
         assert_eq!(line(0, Some(5), 2000), "unpack 0B of 5B");
         assert_eq!(line(7, Some(5), 1000), "unpack 7B of 5B, 7B/s");
+    }
+
+    #[test]
+    fn the_layers_of_an_image_are_added_up() {
+        let mut meter = Meter::new("import x".into(), Ends::Silently);
+        for (phase, done) in
+            [("receive", 90), ("unpack 1/2", 20), ("unpack 1/2", 50), ("unpack 2/2", 70), ("sync", 0)]
+        {
+            meter.update(&Progress { phase: phase.into(), done, total: None });
+        }
+        assert_eq!(meter.most(), 120);
     }
 
     #[test]

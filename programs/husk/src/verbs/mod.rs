@@ -6,16 +6,18 @@ mod completion;
 mod copy;
 mod events;
 mod follow;
+pub mod foreign;
 mod keys;
 mod list;
 mod live;
 mod logs;
 mod meter;
 pub mod near;
+mod once;
 #[cfg(test)]
 mod pages;
 pub mod said;
-mod settings;
+pub mod settings;
 mod stats;
 pub mod table;
 mod table_text;
@@ -42,9 +44,11 @@ pub fn perform(said: &Said) -> Result<u8, Failure> {
         "top" => top::perform(said),
         "completion" => completion::perform(said),
         "events" => events::perform(said),
+        "run" if said.has("rm") => once::run(said),
         "run" => follow::run(said),
         "exec" => follow::exec(said),
         "attach" => follow::attach(said),
+        "kill" => follow::kill(said),
         "ls" | "images" => list::perform(said),
         _ => asks::perform(said),
     }
@@ -53,6 +57,11 @@ pub fn perform(said: &Said) -> Result<u8, Failure> {
 /// Asks, and waits for the answer. How far it is on the way is nobody's concern.
 fn ask(connection: &mut Connection, request: &Request) -> Result<Map<String, Value>, Failure> {
     connection.send(request, &[])?;
+    answer(connection, request)
+}
+
+/// Waits for the answer to what was asked.
+fn answer(connection: &mut Connection, request: &Request) -> Result<Map<String, Value>, Failure> {
     loop {
         match connection.next()? {
             Answer::Ok(answer) => return Ok(answer),
@@ -78,6 +87,7 @@ fn warn(answer: &Map<String, Value>) {
 fn refused(connection: &mut Connection, request: &Request, refusal: Refusal) -> Failure {
     let hint = match (&refusal.code, refusal.hint) {
         (Reason::NotFound, hint) => match meant(connection, request) {
+            Meant::Image(name) => Some(an_image(&name)),
             Meant::Another(name) => Some(format!("did you mean {name}?")),
             // It is something in it that was not found.
             Meant::Itself => hint,
@@ -105,6 +115,13 @@ fn refused(connection: &mut Connection, request: &Request, refusal: Refusal) -> 
     Failure::ours(refusal.data).hint(hint).with_code(refusal.exit.unwrap_or(125))
 }
 
+/// What to do with an image where an instance was named.
+fn an_image(name: &str) -> String {
+    format!(
+        "an image is called so: husk new NAME {name} makes an instance, husk run --rm {name} one for this once"
+    )
+}
+
 fn unknown(request: &Request) -> &'static str {
     match request {
         Request::New { .. } | Request::Rmi { .. } => {
@@ -119,6 +136,8 @@ fn unknown(request: &Request) -> &'static str {
 
 /// What somebody may have meant with the name that was asked for.
 enum Meant {
+    /// An image, where an instance is run.
+    Image(String),
     Another(String),
     Itself,
     Unknown,
@@ -139,6 +158,12 @@ fn meant(connection: &mut Connection, request: &Request) -> Meant {
     }
     if names.iter().any(|name| name == wanted) {
         return Meant::Itself;
+    }
+    if matches!(request, Request::Run { .. }) {
+        let images = names_of(connection, What::Images, "images").unwrap_or_default();
+        if images.iter().any(|name| name == wanted) {
+            return Meant::Image(wanted.into());
+        }
     }
     let near = near::near(wanted, names.iter().map(String::as_str));
     near.map_or(Meant::Unknown, |name| Meant::Another(name.into()))

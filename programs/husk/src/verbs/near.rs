@@ -1,9 +1,13 @@
 //! What somebody may have meant.
 
-/// The one of these that is closest to what was written, if it is close: a letter or two wrong, missing, or one too
-/// many.
+/// The one of these that is closest to what was written, if it is close: a letter wrong, missing, or one too many; in
+/// six letters and more two of them.
 pub fn near<'n>(written: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
-    let most = if written.chars().count() < 4 { 1 } else { 2 };
+    let most = match written.chars().count() {
+        0 | 1 => 0,
+        2..6 => 1,
+        _ => 2,
+    };
     let distances = names.map(|name| (distance(written, name), name));
     distances.filter(|(distance, _)| *distance <= most).min().map(|(_, name)| name)
 }
@@ -37,9 +41,12 @@ mod tests {
 
     #[test]
     fn a_letter_wrong_is_near_and_another_word_is_not() {
-        let names = ["commit", "rename", "stop", "ls"];
+        let names = ["commit", "rename", "stop", "ls", "logs", "a"];
         let of = |written| near(written, names.into_iter());
         assert_eq!((of("comit"), of("stpo"), of("sl")), (Some("commit"), Some("stop"), Some("ls")));
-        assert_eq!((of("fly"), of(""), of("unrelated")), (None, None, None));
+        assert_eq!(
+            (of("fly"), of(""), of("unrelated"), of("bogus"), of("p")),
+            (None, None, None, None, None)
+        );
     }
 }

@@ -40,7 +40,7 @@ fn list(rows: &[Row]) -> String {
 fn rows(verb: &Verb) -> Vec<Row> {
     let of_new = Verb::named("new").map_or_else(Vec::new, Verb::rows);
     let is_own = |row: &Row| match verb.name {
-        "run" => crate::arguments::is_of_instance(row.long),
+        "run" => crate::arguments::is_of_instance(row.long) || matches!(row.long, "rm" | "name"),
         "set" => !of_new.contains(row),
         _ => true,
     };

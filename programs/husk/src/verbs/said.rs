@@ -7,6 +7,7 @@ use container::Failure;
 use instance::{ImageName, InstanceName};
 use lexopt::Arg;
 
+use super::foreign;
 use super::table::{CONNECTION, Kind, Row, Tail, Verb};
 
 /// The command line of a verb.
@@ -49,13 +50,37 @@ impl Given {
     }
 
     /// An option of a name that the table has.
-    pub fn add(&mut self, long: &'static str, value: &str) {
-        self.0.push((long, value.into()));
+    pub fn put(&mut self, long: &'static str, value: OsString) {
+        self.0.push((long, value));
     }
 
     /// The last value of an option.
     pub fn path(&self, long: &str) -> Option<&Path> {
         self.0.iter().rev().find(|(name, _)| *name == long).map(|(_, value)| Path::new(value))
+    }
+}
+
+/// An option that a verb does not have.
+pub fn unexpected(verb: &Verb, argument: Arg<'_>) -> Failure {
+    let written = match &argument {
+        Arg::Long(long) => format!("--{long}"),
+        Arg::Short(letter) => format!("-{letter}"),
+        Arg::Value(word) => word.to_string_lossy().into_owned(),
+    };
+    let failure = Failure::usage(argument.unexpected().to_string());
+    match foreign::in_place_of_option(verb.name, &written) {
+        Some(hint) => failure.hint(Some(hint)),
+        None => failure,
+    }
+}
+
+/// `-h` is help; where something follows it, and the verb has a host name, that was meant as docker-run(1) has it.
+pub fn not_a_name(verb: &Verb, parser: &mut lexopt::Parser) -> Result<(), Failure> {
+    let has_name = verb.rows().iter().any(|row| row.long == "hostname");
+    let follows = parser.try_raw_args().is_none_or(|rest| rest.peek().is_some());
+    match has_name && follows {
+        true => Err(Failure::usage("-h: is help, and nothing follows it").hint(Some("--hostname NAME"))),
+        false => Ok(()),
     }
 }
 
@@ -93,7 +118,9 @@ impl Said {
             }
             let Some(argument) = parser.next().map_err(wrong)? else { break };
             let row = match &argument {
-                Arg::Long(long) => rows.iter().find(|row| row.long == *long),
+                Arg::Long(long) => {
+                    rows.iter().find(|row| row.long == *long || row.long == foreign::option(long))
+                }
                 Arg::Short(short) => rows.iter().find(|row| row.short == Some(*short)),
                 Arg::Value(word) => {
                     said.words.push(word.clone());
@@ -101,10 +128,15 @@ impl Said {
                 }
             };
             let Some(row) = row else {
-                return Err(Failure::usage(argument.unexpected().to_string()));
+                // It may be the command's, whose first word is one too many.
+                if said.words.len() > verb.count.1 {
+                    said.count()?;
+                }
+                return Err(unexpected(verb, argument));
             };
             if row.long == "help" {
-                return Ok(None);
+                let is_letter = matches!(argument, Arg::Short(_));
+                return if is_letter { not_a_name(verb, parser).map(|()| None) } else { Ok(None) };
             }
             said.options.take(row, parser)?;
         }
@@ -122,7 +154,10 @@ impl Said {
         }
         match self.words.get(most) {
             Some(word) if self.verb.tail == Tail::AfterDashes => {
-                Err(Failure::usage(format!("{name} {}: a command comes after --", word.display())))
+                let words: Vec<_> = self.words[..most].iter().map(|word| word.to_string_lossy()).collect();
+                let hint = format!("husk {name} {} -- {} …", words.join(" "), word.display());
+                let what = format!("{name} {}: a command comes after --", word.display());
+                Err(Failure::usage(what).hint(Some(hint)))
             }
             Some(word) => {
                 let takes = if words.is_empty() { "no arguments" } else { words };

@@ -27,7 +27,7 @@ fn all(said: &Said) -> Result<Settings, Failure> {
     let text = |long: &str| said.text(long).map(String::from);
     let settings = Settings {
         command: said.command()?,
-        env: said.texts("env").map(variable).collect::<Result<_, _>>()?,
+        env: environment(said)?,
         user: text("user"),
         workdir: text("workdir"),
         hostname: text("hostname"),
@@ -50,7 +50,7 @@ fn all(said: &Said) -> Result<Settings, Failure> {
         terminal: if said.has("tty") { Terminal::Own } else { Terminal::None },
         profile: said.choice("profile", &PROFILES)?.unwrap_or_default(),
         restart: said.text("restart").map(restart).transpose()?.unwrap_or_default(),
-        stop_signal: said.text("stop-signal").map(signal).transpose()?,
+        stop_signal: said.text("stop-signal").map(|text| signal("stop-signal", text)).transpose()?,
         grace_ms: said.text("grace").map(|text| milliseconds("grace", text)).transpose()?,
     };
     check(&settings)?;
@@ -63,6 +63,7 @@ pub fn changes(said: &Said) -> Result<Map<String, Value>, Failure> {
     let Ok(Value::Object(all)) = all else { unreachable!("settings are an object") };
     let was_said = |member: &str| match member {
         "command" => !said.command.is_empty(),
+        "env" => said.has("env") || said.has("env-file"),
         "writable" => said.has("read-only"),
         "terminal" => said.has("tty"),
         "grace_ms" => said.has("grace"),
@@ -89,7 +90,7 @@ fn member(option: &str) -> Option<String> {
         "read-only" => Some("writable".into()),
         "tty" => Some("terminal".into()),
         "grace" => Some("grace_ms".into()),
-        "unset" => None,
+        "unset" | "env-file" => None,
         "command" => Some("command".into()),
         _ => {
             let verb = super::table::Verb::named("set")?;
@@ -107,12 +108,41 @@ fn check(settings: &Settings) -> Result<(), Failure> {
         names.iter().try_for_each(|name| capability(long, name))?;
     }
     for text in &settings.publish {
+        if text.contains('-') {
+            let what = "a range of ports is not taken: --publish once for each port";
+            return Err(Failure::usage(format!("--publish {text:?}: {what}")));
+        }
         text.parse::<network::Publish>().map_err(|error| Failure::usage(error.to_string()))?;
     }
     if let Some(path) = settings.workdir.as_ref().filter(|path| !path.starts_with('/')) {
         return Err(Failure::usage(format!("--workdir {path:?}: not an absolute path")));
     }
     Ok(())
+}
+
+/// The variables that were given: those of files first, so that what is written on the command line counts.
+pub fn environment(said: &Said) -> Result<Vec<String>, Failure> {
+    let mut all = Vec::new();
+    for path in said.texts("env-file") {
+        all.extend(env_file(path)?);
+    }
+    said.texts("env").try_for_each(|text| variable(text).map(|entry| all.push(entry)))?;
+    Ok(all)
+}
+
+/// The variables of a file: a line each, as of `--env`; empty lines and those that begin with # say nothing. Quotes are
+/// characters like others, as docker-run(1) has it.
+pub fn env_file(path: &str) -> Result<Vec<String>, Failure> {
+    let text = std::fs::read_to_string(path);
+    let text = text.map_err(|error| match error.kind() {
+        std::io::ErrorKind::InvalidData => Failure::usage(format!("--env-file {path}: not UTF-8")),
+        _ => Failure::io(format!("--env-file {path}"), &error),
+    })?;
+    let lines = text.lines().enumerate().map(|(number, line)| (number + 1, line.trim_start()));
+    let entries = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+    entries
+        .map(|(number, line)| variable(line).map_err(|failure| failure.on(format_args!("{path}:{number}"))))
+        .collect()
 }
 
 /// `NAME=VALUE` as it is; `NAME` with husk's own value: the daemon has another environment.
@@ -179,7 +209,7 @@ fn restart(text: &str) -> Result<Restart, Failure> {
 }
 
 /// A signal by name, with or without SIG, or by number.
-fn signal(text: &str) -> Result<String, Failure> {
+pub fn signal(long: &str, text: &str) -> Result<String, Failure> {
     let upper = text.to_ascii_uppercase();
     let name = upper.strip_prefix("SIG").unwrap_or(&upper);
     let is_number = name.parse::<u8>().is_ok_and(|number| (1..=64).contains(&number));
@@ -189,7 +219,7 @@ fn signal(text: &str) -> Result<String, Failure> {
     });
     match is_number || is_real_time || sys::signals::NAMES.contains(&name) {
         true => Ok(name.into()),
-        false => Err(Failure::usage(format!("--stop-signal {text:?}: no signal; as in TERM, RTMIN+3, 15"))),
+        false => Err(Failure::usage(format!("--{long} {text:?}: no signal; as in TERM, RTMIN+3, 15"))),
     }
 }
 

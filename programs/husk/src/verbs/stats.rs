@@ -88,6 +88,9 @@ pub fn perform(said: &Said) -> Result<u8, Failure> {
             find(&mut connection, &mut shims)?;
         }
         let lines = look(&mut shims);
+        if !lines.is_empty() && lines.iter().all(Line::is_empty) {
+            return Err(uncounted());
+        }
         match format {
             Format::Table => Ok(table(&lines).to_text(Colour::of_stdout())),
             Format::Json => {
@@ -97,6 +100,19 @@ pub fn perform(said: &Said) -> Result<u8, Failure> {
             }
         }
     })
+}
+
+impl Line {
+    /// Whether nothing of it is counted.
+    const fn is_empty(&self) -> bool {
+        self.cpu_percent.is_none() && self.memory.is_none() && self.pids.is_none() && self.read.is_none()
+    }
+}
+
+/// What is said where a kernel counts nothing of any instance.
+fn uncounted() -> Failure {
+    Failure::ours("stats: nothing is counted here: this needs cgroup v2 with its controllers, which this machine does not have")
+        .hint(Some("husk top shows what processes use"))
 }
 
 /// All that run now.
@@ -182,7 +198,7 @@ mod tests {
             written: None,
         };
         let expected =
-            "NAME  CPU    MEMORY  LIMIT  PIDS  READ  WRITTEN\nweb   12.3%  1.5MB   -      3     -     -\n";
+            "NAME  CPU    MEMORY  LIMIT  PIDS  READ  WRITTEN\nweb   12.3%  1.4MiB  -      3     -     -\n";
         assert_eq!(table(&[line]).to_text(false), expected);
     }
 }

@@ -3,20 +3,20 @@
 use std::fmt::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Bytes in three digits or so: `0B`, `999B`, `1.2kB`, `34MB`; thousands, as disks and docker(1) count.
+/// Bytes in three digits or so: `0B`, `999B`, `1.2KiB`, `64MiB`. In powers of 1024, as limits are given (`--memory 64m`).
 pub fn size(bytes: u64) -> String {
-    let units = ["kB", "MB", "GB", "TB", "PB", "EB"];
-    if bytes < 1000 {
+    let units = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    if bytes < 1024 {
         return format!("{bytes}B");
     }
     let mut value = bytes as f64;
     let mut unit = "B";
     for next in units {
-        // What would be rounded up to 1000 is one of the next.
-        if value < 999.5 {
+        // What would be rounded up to 1024 is one of the next.
+        if value < 1023.5 {
             break;
         }
-        value /= 1000.0;
+        value /= 1024.0;
         unit = next;
     }
     if value < 9.95 { format!("{value:.1}{unit}") } else { format!("{value:.0}{unit}") }
@@ -102,17 +102,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_have_three_digits_at_most() {
+    fn sizes_are_those_that_limits_are_given_in() {
         let cases = [
             (0, "0B"),
-            (999, "999B"),
-            (1000, "1.0kB"),
-            (9949, "9.9kB"),
-            (9950, "10kB"),
-            (999_499, "999kB"),
-            (999_500, "1.0MB"),
-            (104_857_600, "105MB"),
-            (u64::MAX, "18EB"),
+            (1023, "1023B"),
+            (1024, "1.0KiB"),
+            (10_188, "9.9KiB"),
+            (10_189, "10KiB"),
+            (1_048_063, "1023KiB"),
+            (1_048_064, "1.0MiB"),
+            (64 << 20, "64MiB"),
+            (u64::MAX, "16EiB"),
         ];
         for (bytes, expected) in cases {
             assert_eq!(size(bytes), expected);

@@ -35,7 +35,9 @@ pub fn list_instances(daemon: &Daemon) -> Result<Done, Refusal> {
 fn summary(seat: &Seat) -> Summary {
     let mut summary = {
         let record = seat.record();
-        record.summary(seat.name(), launch::command_of(&record))
+        let is_another = record.state.alive().is_some() && !record.state.command.is_empty();
+        let command = if is_another { record.state.command.clone() } else { launch::command_of(&record) };
+        record.summary(seat.name(), command)
     };
     if let Some(unreachable) = seat.unreachable() {
         (summary.state, summary.reason) = ("unreachable".into(), Some(unreachable.why));

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use instance::message::{Files, IfRunning, Reason, Refusal};
-use instance::state::{Command, State};
+use instance::state::{Command, State, Then};
 use instance::{ImageName, InstanceName, Record, Settings, VERSION};
 use serde_json::{Map, Value};
 
@@ -25,6 +25,8 @@ pub struct Of {
     pub files: Files,
     /// What it keeps.
     pub settings: Settings,
+    /// What becomes of it when it has ended.
+    pub at_end: Then,
 }
 
 /// Makes an instance.
@@ -34,6 +36,10 @@ pub struct Of {
 /// were copied.
 pub fn new(daemon: &Arc<Daemon>, client: &Client, name: &InstanceName, of: &Of) -> Result<Done, Refusal> {
     check(&of.settings)?;
+    if of.at_end == Then::Remove && of.settings.restart != instance::Restart::No {
+        let text = "restart: what is removed at its end is not started again";
+        return Err(refuse(Reason::Invalid, text));
+    }
     let claim = daemon.claim(name)?;
     let image = images::find(daemon, &of.image)?;
     // Kept until there is an instance that says which layers it has. Nobody waits for that.
@@ -47,6 +53,7 @@ pub fn new(daemon: &Arc<Daemon>, client: &Client, name: &InstanceName, of: &Of) 
         files: of.files,
         created: sys::clock::seconds_since_1970(),
         settings: of.settings.clone(),
+        at_end: of.at_end,
         saved: 0,
         state: State::new(now_ms()),
     };
@@ -186,15 +193,15 @@ pub fn remove(
     daemon: &Arc<Daemon>,
     client: &Client,
     name: &InstanceName,
-    if_running: IfRunning,
+    (if_running, grace_ms): (IfRunning, Option<u64>),
 ) -> Result<Done, Refusal> {
     let seat = daemon.seat(name)?;
     if if_running == IfRunning::Stop {
-        run::end_unreachable(client, &seat, None)?;
+        run::end_unreachable(client, &seat, grace_ms)?;
     }
     {
         let turn = run::take_to_end(&seat, &Command::Rm(if_running), "the instance is removed")?;
-        let mut orders = Orders { by: Some(client.peer()), ..Orders::default() };
+        let mut orders = Orders { by: Some(client.peer()), grace_ms, ..Orders::default() };
         perform(daemon, &turn, &Command::Rm(if_running), &mut orders)?;
     }
     // One that ran is removed when it has ended.

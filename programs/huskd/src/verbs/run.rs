@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use instance::InstanceName;
 use instance::message::{Others, Reason, Refusal};
-use instance::state::{Command, Exit, Phase, apply};
+use instance::state::{Command, Exit, Phase, Then, apply};
 use sys::fd::AsFd as _;
 
 use crate::client::{Client, Done, Peer};
 use crate::daemon::{Daemon, now_ms};
-use crate::effects::{Orders, perform};
+use crate::effects::{Orders, perform, remove_at_end};
+use crate::hold::Hold;
 use crate::launch::Wanted;
 use crate::refusal::{failed, refuse};
 use crate::seat::{Holder, Seat, Urge};
@@ -162,7 +163,9 @@ pub fn stop(
     }
     let exit = until_stopped(client, &seat)?;
     // Until what it has left is removed, too.
-    drop(seat.take_at_last());
+    if let Some(turn) = seat.take_at_last() {
+        remove_at_end(daemon, &turn);
+    }
     Ok(Done::silent().say("code", exit.map(|exit| exit.code)))
 }
 
@@ -226,8 +229,10 @@ fn waited_for<T>(waited: sys::Result<Option<T>>) -> Result<T, Refusal> {
 ///
 /// # Errors
 /// It has never run; it is removed; the client has gone.
-pub fn wait(daemon: &Daemon, client: &Client, name: &InstanceName) -> Result<Done, Refusal> {
+pub fn wait(daemon: &Arc<Daemon>, client: &Client, name: &InstanceName) -> Result<Done, Refusal> {
     let seat = daemon.seat(name)?;
+    // One that is removed at its end stays until it is known how that was.
+    let _hold = (seat.record().at_end == Then::Remove).then(|| Hold::new(daemon, seat.clone()));
     let look = || {
         if seat.is_gone() {
             return Some(Err(crate::refusal::no_instance(name)));

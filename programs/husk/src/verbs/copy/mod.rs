@@ -12,13 +12,16 @@ use instance::message::{Holes, Request};
 use sys::fd::{AsFd, OwnedFd};
 use sys::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use sys::pipe::{PipeFlags, pipe_with};
+use sys::signals::{SignalSet, block_too};
 use sys::strerror::describe;
 use sys::termios::isatty;
 
 use super::meter::Ends;
 use super::said::Said;
-use super::work::Work;
+use super::work::{INTERRUPTED, Work};
 use stream::Stream;
+
+const SIGPIPE: i32 = 13;
 
 /// One side of a copy.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -86,16 +89,27 @@ fn out(said: &Said, name: InstanceName, path: String, to: &Path) -> Result<(), F
     // The daemon's end is the only one from here on.
     drop(writer);
     let mut stream = Stream::new(&mut work, reader.as_fd());
-    let unpacked = unpack::unpack(&mut stream, to);
+    let mut whole = 0;
+    let unpacked = unpack::unpack(&mut stream, to, &mut whole);
     let is_over = stream.is_over();
-    finish(work, unpacked, is_over)
+    finish(work, unpacked, is_over).map_err(|failure| match (failure.code(), whole) {
+        (INTERRUPTED, 1..) => {
+            let what = format!("interrupted: {whole} files and directories are in {} by now", to.display());
+            Failure::ours(what).with_code(INTERRUPTED)
+        }
+        _ => failure,
+    })
 }
 
 /// The daemon decides where in the instance it goes: what stands there by then may be another than what stood there.
 fn into(said: &Said, from: &Path, name: InstanceName, path: String) -> Result<(), Failure> {
     let source = pack::Source::of(from)?;
+    // That the daemon has closed its end is an error of write(2), after which it says why.
+    let blocked = block_too(SignalSet::EMPTY.with(SIGPIPE));
+    blocked.map_err(|errno| Failure::ours(format!("sigprocmask: {}", describe(errno))))?;
     let (reader, writer) = pipe()?;
     own(&writer)?;
+    let shown = format!("{name}:{path}");
     let request = Request::CopyIn { name, path, of: Some(source.of) };
     let mut work = Work::begin(said, request, &[reader.as_fd()], Ends::Silently)?;
     drop(reader);
@@ -103,7 +117,11 @@ fn into(said: &Said, from: &Path, name: InstanceName, path: String) -> Result<()
     let packed = source.pack(&mut stream);
     let is_over = stream.is_over();
     drop(writer);
-    finish(work, packed, is_over)
+    finish(work, packed, is_over).map_err(|failure| match failure.code() {
+        INTERRUPTED => Failure::ours(format!("interrupted: what had come by then may be in {shown}"))
+            .with_code(INTERRUPTED),
+        _ => failure,
+    })
 }
 
 /// What the daemon says counts more than what came of it here.

@@ -18,8 +18,9 @@ use sys::fs::{AtFlags, Mode, OFlags, ResolveFlags, Timespec, Timestamps};
 use sys::fs::{fchmod, futimens, linkat, mkdirat, openat2, symlinkat, unlinkat};
 use sys::strerror::describe;
 
-/// Unpacks an archive where it lands: what it is of is told by its first entry.
-pub fn unpack(from: impl Read, to: &Path) -> Result<(), Failure> {
+/// Unpacks an archive where it lands: what it is of is told by its first entry. `whole` is how many of its files and
+/// directories are there by then, also where it fails; of a file that is not whole nothing is left.
+pub fn unpack(from: impl Read, to: &Path, whole: &mut u64) -> Result<(), Failure> {
     let broken = |error: Error| Failure::ours(format!("archive of the instance: {error}"));
     let mut reader = Reader::new(Incoming::new(from), End::Marked);
     let mut next = reader.next_entry().map_err(broken)?;
@@ -38,6 +39,7 @@ pub fn unpack(from: impl Read, to: &Path) -> Result<(), Failure> {
     let mut unpacking = Unpacking { landing, shown, directories: Vec::new() };
     while let Some(entry) = next {
         unpacking.put(&entry, &mut reader)?;
+        *whole += 1;
         next = reader.next_entry().map_err(broken)?;
     }
     unpacking.finish()
@@ -92,6 +94,8 @@ impl Unpacking<'_> {
                 let made = open(at, &name, flags, Mode::RUSR | Mode::WUSR).map_err(why)?;
                 let file = File::from(made);
                 fill(&file, entry, reader).map_err(|error| {
+                    // What was there before has made room already.
+                    let _ = remove(&parent, last);
                     Failure::ours(format!("{}: {error}", self.shown.join(&name).display()))
                 })?;
                 finish(&file, mode, entry.mtime).map_err(why)

@@ -1,6 +1,6 @@
 //! Processes and files in containers.
 
-use super::rows::{DETACH_KEYS, FORMAT, flag, value};
+use super::rows::{DETACH_KEYS, ENV_FILE, FORMAT, flag, value};
 use super::{Group, Kind, MANY, Tail, Verb};
 
 /// Verbs, in the order in which help shows them.
@@ -17,6 +17,7 @@ pub const VERBS: [Verb; 6] = [
             flag("tty", Some('t'), "on a terminal"),
             flag("detach", Some('d'), "do not follow it; prints its id"),
             value("env", Some('e'), "NAME[=VALUE]", Kind::Other, "a variable; without =VALUE, husk's own"),
+            ENV_FILE,
             value("user", Some('u'), "USER[:GROUP]", Kind::Other, "who it runs as, by name or number"),
             value("workdir", Some('w'), "DIR", Kind::Other, "working directory"),
             DETACH_KEYS,

@@ -1,6 +1,6 @@
 //! Containers.
 
-use super::rows::{COPY, FORCE, FORMAT, GRACE, QUIET, SETTINGS, UNSET};
+use super::rows::{ALL, COPY, FORCE, FORMAT, GRACE, QUIET, SETTINGS, UNSET, value};
 use super::{Group, Kind, MANY, Row, Tail, Verb};
 
 /// A verb that takes names of instances, one or more, and no options but these.
@@ -24,7 +24,7 @@ const fn on_instances(
 }
 
 /// Verbs, in the order in which help shows them.
-pub const VERBS: [Verb; 12] = [
+pub const VERBS: [Verb; 15] = [
     Verb {
         name: "new",
         group: Group::Instances,
@@ -44,18 +44,39 @@ pub const VERBS: [Verb; 12] = [
         kinds: &[Kind::Root, Kind::Other],
         text: "start an instance, or resume it; follow it, or not (-d)",
         about: "Starts the instance NAME, or resumes it if it is frozen, shows what it writes and ends with its exit \
-                code. CMD is what it runs in place of its own command, this once. With a path, or with -- in place of \
+                code. CMD is what it runs in place of its own command, this once. With --rm there is an image in place of \
+                NAME: an instance is made from it, with the options of husk new, and removed when it has ended, \
+                whatever becomes of this husk until then. With a path, or with -- in place of \
                 NAME, there is no instance and no daemon: husk-run(1).",
         options: &[],
         count: (1, MANY),
         tail: Tail::AfterFirst,
     },
     on_instances(
+        "start",
+        "start instances, without following them",
+        "Starts each of the instances, or resumes it, as husk run -d does.",
+        &[],
+    ),
+    on_instances(
         "stop",
         "end what runs in an instance",
         "Sends the stop signal to process 1 of the instance, and kills all of it when its time is over. When husk \
-         ends, nothing of it runs any more. To stop one that does not run is no error.",
+         ends, nothing of it runs any more. To stop one that does not run is no error. Several are stopped side by \
+         side.",
         &[&[GRACE]],
+    ),
+    on_instances(
+        "restart",
+        "stop instances and start them again",
+        "Stops each of the instances that runs, and starts it, with its own command.",
+        &[&[GRACE]],
+    ),
+    on_instances(
+        "kill",
+        "send a signal to process 1 of an instance",
+        "Sends KILL, or another signal, to process 1 of each of the instances, and does not wait for what becomes of it.",
+        &[&[value("signal", Some('s'), "SIGNAL", Kind::Other, "in place of KILL: HUP, USR1, RTMIN+3, 15")]],
     ),
     on_instances("pause", "freeze an instance", "Freezes every process of the instance where it is.", &[]),
     on_instances(
@@ -67,8 +88,9 @@ pub const VERBS: [Verb; 12] = [
     on_instances(
         "rm",
         "remove an instance and its files",
-        "Removes the instance with all of its files. One that runs is refused. The image that it was made from stays.",
-        &[&[FORCE]],
+        "Removes the instance with all of its files. One that runs is refused; with --force it is stopped first, and \
+         with --grace 0 killed. The image that it was made from stays.",
+        &[&[FORCE, GRACE]],
     ),
     Verb {
         name: "rename",
@@ -100,7 +122,7 @@ pub const VERBS: [Verb; 12] = [
         kinds: &[Kind::OneOf(&["instances", "images"])],
         text: "list instances, or images",
         about: "Lists instances: what they run, since when, and how the last run ended.",
-        options: &[&[QUIET, FORMAT]],
+        options: &[&[QUIET, ALL, FORMAT]],
         count: (0, 1),
         tail: Tail::Words,
     },

@@ -8,7 +8,7 @@ mod rows;
 
 use crate::options::OPTIONS;
 pub use rows::CONNECTION;
-pub use rows::HELP;
+pub use rows::{HELP, ONCE};
 
 /// An option of a verb.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -113,7 +113,10 @@ impl Verb {
     /// Its options, in the order in which help shows them.
     pub fn rows(&self) -> Vec<Row> {
         let mut rows: Vec<Row> = match self.name {
-            "run" => OPTIONS.iter().map(Row::of).filter(|row| row.long != HELP.long).collect(),
+            "run" => {
+                let own = OPTIONS.iter().map(Row::of).filter(|row| row.long != HELP.long);
+                own.chain(ONCE).collect()
+            }
             _ => self.options.iter().flat_map(|part| part.iter()).copied().collect(),
         };
         if self.group != Group::Alone {

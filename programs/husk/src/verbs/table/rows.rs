@@ -46,8 +46,39 @@ pub const DETACH_KEYS: Row = value(
     "keys that let go of it (default ctrl-p,ctrl-q; none: \"\")",
 );
 
+const PUBLISH: Row = value(
+    "publish",
+    Some('p'),
+    "[ADDR:]PORT:PORT[/udp]",
+    Kind::Other,
+    "a port of the host leads to one of it (--net private)",
+);
+const PROFILE: Row = value(
+    "profile",
+    None,
+    "PROFILE",
+    Kind::OneOf(&["default", "unrestricted", "rootless"]),
+    "default; unrestricted: all rights, the host's network; rootless: a user namespace",
+);
+const RESTART: Row = value(
+    "restart",
+    None,
+    "WHEN",
+    Kind::OneOf(&["no", "on-failure", "always", "unless-stopped"]),
+    "when it is started again: no (default), on-failure[:N], always, unless-stopped",
+);
+const STOP_SIGNAL: Row = value(
+    "stop-signal",
+    None,
+    "SIGNAL",
+    Kind::Other,
+    "what asks it to stop (default: the image's, else what its init takes)",
+);
+const OWN_GRACE: Row =
+    value("grace", None, "TIME", Kind::Other, "how long it has to stop: 10s (default), 500ms, 2m");
+
 /// What an instance keeps. What `husk run ROOTFS` has too is written there, and is the same.
-pub const SETTINGS: [Row; 25] = [
+pub const SETTINGS: [Row; 26] = [
     setting(Name::Memory),
     setting(Name::Cpus),
     setting(Name::Pids),
@@ -57,6 +88,7 @@ pub const SETTINGS: [Row; 25] = [
     setting(Name::Bind),
     setting(Name::Tmpfs),
     setting(Name::Env),
+    setting(Name::EnvFile),
     setting(Name::User),
     value("workdir", Some('w'), "DIR", Kind::Other, "working directory (default: the image's)"),
     value("hostname", None, "NAME", Kind::Other, "host name (default: its own name)"),
@@ -67,42 +99,18 @@ pub const SETTINGS: [Row; 25] = [
         Kind::OneOf(&["host", "none", "private"]),
         "the host's network (default), nothing but lo, or its own behind NAT",
     ),
-    value(
-        "publish",
-        Some('p'),
-        "[ADDR:]PORT:PORT[/udp]",
-        Kind::Other,
-        "a port of the host leads to one of it (--net private)",
-    ),
+    PUBLISH,
     flag("init", None, "minit is process 1, reaps and forwards signals"),
     setting(Name::CapAdd),
     setting(Name::CapDrop),
     setting(Name::Seccomp),
-    value(
-        "profile",
-        None,
-        "PROFILE",
-        Kind::OneOf(&["default", "unrestricted", "rootless"]),
-        "default; unrestricted: all rights, the host's network; rootless: a user namespace",
-    ),
+    PROFILE,
     setting(Name::Device),
     setting(Name::Rlimit),
     flag("tty", Some('t'), "its process 1 has a terminal"),
-    value(
-        "restart",
-        None,
-        "WHEN",
-        Kind::OneOf(&["no", "on-failure", "always", "unless-stopped"]),
-        "when it is started again: no (default), on-failure[:N], always, unless-stopped",
-    ),
-    value(
-        "stop-signal",
-        None,
-        "SIGNAL",
-        Kind::Other,
-        "what asks it to stop (default: the image's, else what its init takes)",
-    ),
-    value("grace", None, "TIME", Kind::Other, "how long it has to stop: 10s (default), 500ms, 2m"),
+    RESTART,
+    STOP_SIGNAL,
+    OWN_GRACE,
 ];
 
 /// `set`
@@ -143,10 +151,31 @@ pub const UNSET: Row = value(
 /// `new`
 pub const COPY: Row =
     flag("copy", None, "a directory of its own, in place of changes over the image's layers");
-/// `stop`
+/// What `husk run --rm IMAGE` takes beside what `husk run` has anyway.
+pub const ONCE: [Row; 7] = [
+    value("name", None, "NAME", Kind::Other, "what it is called (default: run- and 8 hexadecimal digits)"),
+    PUBLISH,
+    PROFILE,
+    // Settings are read by all these names.
+    value(
+        "restart",
+        None,
+        "WHEN",
+        Kind::Other,
+        "is refused: what is removed at its end is not started again",
+    ),
+    STOP_SIGNAL,
+    OWN_GRACE,
+    COPY,
+];
+/// `stop`, `rm`
 pub const GRACE: Row =
-    value("grace", None, "TIME", Kind::Other, "how long it has to stop, in place of its own time");
+    value("grace", Some('t'), "TIME", Kind::Other, "how long it has to stop, in place of its own time");
 /// `rm`
 pub const FORCE: Row = flag("force", Some('f'), "stop it first if it runs");
 /// `ls`
 pub const QUIET: Row = flag("quiet", Some('q'), "names alone");
+/// `ls`
+pub const ALL: Row = flag("all", Some('a'), "nothing more: what does not run is listed anyway");
+/// `exec`
+pub const ENV_FILE: Row = setting(Name::EnvFile);
