@@ -28,6 +28,8 @@ pub fn sizes(table: &mut Table) -> Result<()> {
 
 /// Adds the lines about memory and wake-ups; these are counted for so long.
 pub fn measure(table: &mut Table, time: Duration) -> Result<()> {
+    // Pages of a file that was just built count as dirty, and as those of who maps them, until they are on the disk.
+    fs::File::open(MINIT).and_then(|file| file.sync_all()).map_err(|why| format!("{MINIT}: {why}"))?;
     let (minit, socket) = serving()?;
     let mut client = Client::connect(&socket)?;
     client.time(r#"{"type":"ping"}"#)?;
