@@ -212,12 +212,14 @@ impl Server {
             // Before anybody is told that orphans are watched.
             self.settle_watch(machine);
             self.flush(machine);
-            // Clients that go may take trees along, and what becomes of these may be told to others.
+            self.start_deferred(machine);
+            self.settle_watch(machine);
+            self.flush(machine);
+            // Clients that go, that of a command which just began too, may take trees along, and what becomes of these
+            // may be told to others.
             while self.end_trees() {
                 self.flush(machine);
             }
-            self.start_deferred(machine);
-            self.flush(machine);
             if self.is_stopping && self.deferred.is_empty() && self.is_finished() {
                 return Ok(());
             }

@@ -27,10 +27,13 @@ impl Server {
 
     /// The commands whose turn it is, after all else that there was to do.
     pub(crate) fn start_deferred(&mut self, machine: &mut dyn Machine) {
-        for _ in 0..STARTS {
+        let mut starts = 0;
+        while starts < STARTS {
             let Some(key) = self.deferred.pop_front() else { break };
             let exec = self.connections.get_mut(key).and_then(|connection| connection.deferred.take());
+            // Who has gone meanwhile takes nobody's turn.
             if let Some(exec) = exec {
+                starts += 1;
                 self.exec(key, *exec, machine);
                 // What it has asked for after that, and its answers.
                 self.take_requests(key, machine);

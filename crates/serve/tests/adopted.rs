@@ -134,7 +134,9 @@ fn a_log_goes_on_in_new_files_and_keeps_so_many() {
     let read = |name: &str| logged(&ground.directory.join(name), "stdout");
     let kept = read("log.2") + &read("log.1") + &read("log");
     let all: String = (0..3000).map(|number| format!("{number} {tail}\n")).collect();
-    assert!(all.ends_with(&kept) && kept.len() > 150_000, "{} bytes of {}", kept.len(), all.len());
+    // Where a file ends depends on the pieces that were read; no two of them are less than one whole.
+    assert!(all.ends_with(&kept), "{} bytes of {} are not its end", kept.len(), all.len());
+    assert!(kept.len() > 100_000, "{} bytes of {}", kept.len(), all.len());
     for name in ["log", "log.1", "log.2"] {
         let size = std::fs::metadata(ground.directory.join(name)).unwrap().len();
         assert!((1..=100_000).contains(&size), "{name}: {size} bytes");

@@ -21,7 +21,7 @@ static SUCCESSOR: [AtomicU8; 256] = [const { AtomicU8::new(0) }; 256];
 /// What was kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Kept {
-    /// The main command's pid, or 0.
+    /// The main command's pid, [`ENDED`], or 0 where there has been none.
     pub main: i32,
     /// What the first process does.
     pub policy: Policy,
@@ -30,6 +30,9 @@ pub struct Kept {
     /// The path of what is executed in its place, with a null behind it; empty where there is none.
     pub successor: [u8; 256],
 }
+
+/// In place of the main command's pid, which may be another process's by then.
+pub const ENDED: i32 = -1;
 
 /// Notes the main command.
 pub fn remember(main: i32) {

@@ -1,8 +1,10 @@
 //! `run --rm IMAGE`: an instance that is made for one command, and removed when that has ended.
 
+use std::time::{Duration, Instant};
+
 use container::Failure;
 use instance::InstanceName;
-use instance::message::{Answer, Files, IfRunning, Reason, Request};
+use instance::message::{Answer, Files, Reason, Request};
 use instance::state::Then;
 
 use super::follow::{Outcome, Start};
@@ -12,6 +14,9 @@ use crate::daemon::{self, Connection};
 
 /// How many names are tried where one was not given: each is in use by chance alone.
 const TRIES: u32 = 8;
+/// How long its removal is waited for, and how often it is looked for.
+const PATIENCE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// Runs it; the exit code. The daemon removes the instance at its end, whatever becomes of us; where we see the end we wait
 /// until that is done.
@@ -20,8 +25,10 @@ pub fn run(said: &Said) -> Result<u8, Failure> {
     let mut connection = daemon::open(said)?;
     let name = make(said, &mut connection)?;
     let outcome = start.follow(&mut connection, &name, Vec::new());
+    // It is kept from being removed as long as there is this connection.
+    drop(connection);
     if !matches!(outcome, Ok(Outcome::Left(_))) {
-        remove(said, &name);
+        await_removal(said, &name);
     }
     outcome.map(Outcome::code)
 }
@@ -60,16 +67,20 @@ fn make(said: &Said, connection: &mut Connection) -> Result<InstanceName, Failur
     }
 }
 
-/// Removes it now. Where somebody else has, or the daemon is about to, there is nothing to say.
-fn remove(said: &Said, name: &InstanceName) {
+/// Waits until the daemon has removed it, so that its name is free for the next one. Not by its name: another instance
+/// may have that by now.
+fn await_removal(said: &Said, name: &InstanceName) {
+    let until = Instant::now() + PATIENCE;
     let Ok(mut connection) = daemon::open(said) else { return };
-    let request = Request::Rm { name: name.clone(), if_running: IfRunning::Stop, grace_ms: None };
-    if connection.send(&request, &[]).is_err() {
-        return;
-    }
-    if let Ok(Answer::Error(refusal)) = connection.next()
-        && refusal.code != Reason::NotFound
-    {
-        crate::tell(&format!("warning: {}", super::words::plain(&refusal.data)));
+    let request = Request::Inspect { name: name.to_string() };
+    while Instant::now() < until && connection.send(&request, &[]).is_ok() {
+        let Ok(Answer::Ok(answer)) = connection.next() else { return };
+        let Some(value) = answer.get("value") else { return };
+        let is_ours = value["at_end"] == "remove"
+            && matches!(value["summary"]["state"].as_str(), Some("created" | "exited" | "removing"));
+        if !is_ours {
+            return;
+        }
+        std::thread::sleep(PAUSE);
     }
 }

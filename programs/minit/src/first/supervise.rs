@@ -312,6 +312,7 @@ impl Supervisor<'_> {
 
     fn take_end_of_main(&mut self, state: &mut State, end: End) {
         self.main = None;
+        crate::kept::remember(crate::kept::ENDED);
         state.last = Some(end);
         if let Some(api) = &self.api {
             api.say(Record::Ended(end));

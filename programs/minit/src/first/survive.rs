@@ -46,10 +46,10 @@ pub fn survive(place: Option<&core::panic::Location<'_>>) -> ! {
     let _ = set_reaper(Reaper::Process);
     let _ = block(SignalSet::ALL);
     let unknown = End::Code(125);
-    let phase = if main > 0 { Phase::Running } else { Phase::Resting(unknown) };
+    let phase = if main == 0 { Phase::Resting(unknown) } else { Phase::Running };
     let mut rest = Rest { policy, last, main, phase, deadline: None };
-    if main > 0 && kill(Target::Process(main), 0).is_err() {
-        // The kernel has reaped it, and the loop had not looked yet.
+    if main < 0 || main > 0 && kill(Target::Process(main), 0).is_err() {
+        // It has ended; or the kernel has reaped it, and the loop had not looked yet.
         rest.step(Event::MainEnded(unknown));
     }
     loop {
@@ -102,6 +102,8 @@ impl Rest {
                         // The api is gone too, and to stay was for its sake.
                         self.policy.on_exit = OnExit::Exit;
                         self.step(Event::NobodyServes);
+                        // No signal will say once more that none is left.
+                        self.step(Event::NoneLeft);
                     }
                     return;
                 }

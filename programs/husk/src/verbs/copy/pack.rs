@@ -149,7 +149,8 @@ fn entry(kind: Kind, path: &[u8], metadata: &Metadata) -> Entry {
     Entry {
         path: path.to_vec(),
         kind,
-        mode: metadata.mode() & 0o7777,
+        // They are root's there: what was of another user here must not run as root.
+        mode: metadata.mode() & 0o1777,
         uid: 0,
         gid: 0,
         mtime: Time {
