@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use sys::event::{PollFd, PollFlags, Timespec, poll};
 use sys::fd::{AsFd as _, OwnedFd};
+use sys::job::{Hold, hold};
 use sys::process::{Signal, getpid, kill_process};
 use sys::signals::{SignalSet, block, descriptor, next};
 use sys::standard::input;
@@ -40,8 +41,11 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// Takes standard input; `None` where it is no terminal.
+    /// Takes standard input; `None` where it is no terminal, or others are in its foreground.
     pub fn take() -> Option<Self> {
+        if hold() == Hold::Nothing {
+            return None;
+        }
         let before = tcgetattr(input()).ok()?;
         let signals = descriptor(set(SignalSet::EMPTY)).ok()?;
         let mask = block(SignalSet::ALL).ok()?;
@@ -63,6 +67,16 @@ impl Keys {
     fn leave(&self) {
         // A terminal that has hung up has nothing to restore.
         let _ = tcsetattr(input(), OptionalActions::Now, &self.before);
+    }
+
+    /// Does what may take long, as if nobody had taken the keyboard: the keys of signals end the program.
+    pub fn aside<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.leave();
+        let _ = block(self.mask);
+        let done = work();
+        let _ = block(set(self.mask));
+        self.enter();
+        done
     }
 
     /// Waits for so long, or until something ends the showing.
@@ -108,10 +122,7 @@ impl Keys {
     /// Stands still until a shell lets it go on: where there is none, the kernel takes no notice of the signal (orphaned
     /// process groups, setpgid(2)).
     fn stop(&self) {
-        self.leave();
-        let _ = block(self.mask).and_then(|_| kill_process(getpid(), Signal::TSTP));
-        let _ = block(set(self.mask));
-        self.enter();
+        self.aside(|| kill_process(getpid(), Signal::TSTP).unwrap_or_default());
     }
 
     /// Ends this program as a signal does that nobody waits for. The terminal is as it was.

@@ -40,7 +40,10 @@ pub fn show(times: Times, mut look: impl FnMut() -> Result<String, Failure>) -> 
     }
     let mut shown = 0;
     loop {
-        let text = look()?;
+        let text = match &keys {
+            Some(keys) => keys.aside(&mut look),
+            None => look(),
+        }?;
         crate::show(&if is_screen { framed(&text, screen::size()) } else { text })?;
         shown += 1;
         if times == Times::Limited(shown) {
