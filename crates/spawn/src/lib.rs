@@ -63,6 +63,9 @@ pub fn start<C: Caller>(launch: &Launch<'_>, caller: &mut C) -> Result<Child, St
 pub enum Late<E> {
     /// It was stopped in time.
     Stopped(Stopped<E>),
+    /// It was not in time, or what was made of it was not, and could be killed: nothing of it exists any more. The next may
+    /// be held up as well.
+    Killed(Error),
     /// The child has not got through its plan, and sleeps in the kernel, perhaps for ever. SIGKILL is pending for it; it
     /// is yet to be waited for.
     Hangs(Child, Error),

@@ -25,8 +25,8 @@ use crate::prepared::{Prepared, USUAL_SCORE};
 /// Milliseconds that a command has to become its program. Meanwhile nothing else is done for the container; one whose
 /// file systems hang is looked after all the same.
 const PATIENCE: u32 = 5_000;
-/// How many it has while the last that hung is not longer ago than [`MEMORY`]: where starts hang one after another, all else
-/// that clients and the container's output wait for must go on.
+/// How many it has, and its end with it, while the last that was too late is not longer ago than [`MEMORY`]: where starts
+/// hang one after another, all else that clients and the container's output wait for must go on.
 const SHORT_PATIENCE: u32 = 250;
 /// In nanoseconds.
 const MEMORY: u64 = 60_000_000_000;
@@ -44,7 +44,7 @@ pub struct Container {
     keyring: Keyring,
     /// Namespaces that it was given.
     joined: Namespaces,
-    /// When a start has hung last, by CLOCK_MONOTONIC.
+    /// When a start was too late last, by CLOCK_MONOTONIC.
     hung: Cell<Option<u64>>,
 }
 
@@ -141,6 +141,11 @@ impl Container {
             },
             Err(Late::Stopped(Stopped::Plan(error))) => Err(not_started(error.into())),
             Err(Late::Stopped(Stopped::Caller(failure))) => Err(not_started(failure)),
+            // Whether it sleeps in the kernel or is stopped by somebody: it has held up all others.
+            Err(Late::Killed(error)) => {
+                self.hung.set(Some(sys::clock::monotonic()));
+                Err(not_started(error.into()))
+            }
             Err(Late::Hangs(child, error)) => {
                 self.hung.set(Some(sys::clock::monotonic()));
                 start.give_up(child);

@@ -176,9 +176,21 @@ fn a_command_that_is_stopped_on_its_way_keeps_nobody_waiting_for_ever() {
         case $pid in 1) ;; *) kill -STOP $pid 2>/dev/null;; esac; done; done";
     let shim = ground.run(stop);
     until("it looks", || ground.logged().contains("up"));
-    for _ in 0..3 {
-        let mut client = shim.client();
-        let _ = client.start(&Exec::new("sleep").arg("1000"));
+    // One that becomes its program before it is stopped has started.
+    let start = || {
+        let (mut client, since) = (shim.client(), Instant::now());
+        let refused = client.start(&Exec::new("sleep").arg("1000")).err().map(|error| error.to_string());
+        (refused, since.elapsed())
+    };
+    let first = (0..200).map(|_| start()).find(|(refused, _)| refused.is_some());
+    let (refused, taken) = first.expect("one is stopped on its way");
+    let refused = refused.unwrap();
+    assert!(refused.contains("it has not begun within 5000 ms"), "{refused} after {taken:?}");
+    assert!(taken < Duration::from_secs(8), "{taken:?}");
+    // All others are held up by less.
+    for _ in 0..10 {
+        let (refused, taken) = start();
+        assert!(taken < Duration::from_millis(1_500), "{refused:?} after {taken:?}");
     }
     // The shim answers, and its container can be stopped.
     shim.client().shutdown(husk_client::Mode::Exit, Some(0), None).unwrap();
