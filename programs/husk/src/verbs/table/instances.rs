@@ -98,7 +98,7 @@ pub const VERBS: [Verb; 15] = [
         words: "NAME NEW",
         kinds: &[Kind::Instance, Kind::Other],
         text: "give an instance another name",
-        about: "Gives an instance that does not run another name.",
+        about: "Gives an instance that does not run another name. One that was to be removed at its end stays then.",
         options: &[],
         count: (2, 2),
         tail: Tail::Words,
