@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use crate::client::{Client, Done, Peer};
 use crate::daemon::{Daemon, now_ms};
 use crate::effects::{Orders, perform};
+use crate::hold::Hold;
 use crate::lacking::lacking;
 use crate::private::ports;
 use crate::refusal::{not_kept, refuse};
@@ -34,7 +35,7 @@ pub struct Of {
 /// # Errors
 /// There is one of that name; there is no such image; what is wrong with a setting; the client has gone while its files
 /// were copied.
-pub fn new(daemon: &Arc<Daemon>, client: &Client, name: &InstanceName, of: &Of) -> Result<Done, Refusal> {
+pub fn new(daemon: &Arc<Daemon>, client: &mut Client, name: &InstanceName, of: &Of) -> Result<Done, Refusal> {
     check(&of.settings, of.at_end)?;
     let claim = daemon.claim(name)?;
     let image = images::find(daemon, &of.image)?;
@@ -58,7 +59,12 @@ pub fn new(daemon: &Arc<Daemon>, client: &Client, name: &InstanceName, of: &Of) 
         Files::Copy => images::copy(daemon, client, &image, &directory.join("rootfs")),
     });
     made.map_err(|error| not_kept(name, &error))?;
-    claim.add(record);
+    claim.add(record, |seat| {
+        // Whoever sees it may start and end it at once.
+        if of.at_end == Then::Remove {
+            client.keeps(Hold::new(daemon, seat.clone()));
+        }
+    });
     drop(kept);
     daemon.events.tell("created", name.as_str(), Some(client.peer()), &[("image", of.image.as_str().into())]);
     Ok(warned(lacking(daemon, &of.settings, |_| true)))
