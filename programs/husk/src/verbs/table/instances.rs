@@ -69,7 +69,8 @@ pub const VERBS: [Verb; 15] = [
     on_instances(
         "restart",
         "stop instances and start them again",
-        "Stops each of the instances that runs, and starts it, with its own command.",
+        "Stops each of the instances that runs, and starts it, with its own command. One of run --rm is refused: its stop \
+         is its end.",
         &[&[GRACE]],
     ),
     on_instances(
