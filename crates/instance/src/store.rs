@@ -161,7 +161,8 @@ impl Store {
     }
 
     /// All records, and for each that cannot be read the reason: that is left as it is, since its files may be all that
-    /// somebody has. A directory without a record, or one that was never finished, is none: it is removed.
+    /// somebody has. A directory without a record and without a file, or one that was never finished, is none: it is
+    /// removed.
     ///
     /// # Errors
     /// That the directory cannot be read.
@@ -175,7 +176,12 @@ impl Store {
                 continue;
             };
             match self.load(&name) {
-                Err(error) if error.kind == io::ErrorKind::NotFound => self.discard(&name)?,
+                Err(error) if error.kind == io::ErrorKind::NotFound => {
+                    match unfinished::is_untouched(&entry.path()).unwrap_or(false) {
+                        true => self.discard(&name)?,
+                        false => found.push((name, Err(error))),
+                    }
+                }
                 record => match unfinished::is(&entry.path()) {
                     true => self.discard(&name)?,
                     false => found.push((name, record)),
@@ -216,12 +222,16 @@ impl Store {
         let directory = self.directory(name);
         let new = self.scratch("record", name);
         let path = directory.join(RECORD);
+        let mut is_old_elsewhere = false;
         let saved = write_new(&new, record).and_then(|file| sync_record(&file, &new)).and_then(|()| {
             exchange(&new, &path)?;
-            sync(&directory).inspect_err(|_| undo(exchange(&new, &path)))
+            sync(&directory).inspect_err(|_| is_old_elsewhere = exchange(&new, &path).is_err())
         });
-        // The old one, or where that is in its place, one that may be half-written: the disk may be full.
-        let _ = fs::remove_file(&new);
+        // The old one, or where that is in its place, one that may be half-written: the disk may be full. Where the old one
+        // could not be put back, it is the only one that is known to be whole.
+        if !is_old_elsewhere {
+            let _ = fs::remove_file(&new);
+        }
         saved
     }
 

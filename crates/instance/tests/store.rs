@@ -172,12 +172,17 @@ fn what_is_half_made_goes_and_what_is_damaged_stays() {
 #[test]
 fn what_a_power_cut_kept_from_being_finished_goes() {
     type Change = fn(&Path);
-    let changes: [(&str, bool, Change); 10] = [
+    let changes: [(&str, bool, Change); 12] = [
         // The record has its name, and nothing or nothing right in it.
         ("empty", false, |at| fs::write(at.join("instance.json"), "").unwrap()),
         ("zeros", false, |at| fs::write(at.join("instance.json"), [0; 512]).unwrap()),
         ("cut", false, |at| {
             fs::write(at.join("instance.json"), [b"{", &[b' '; 511][..]].concat()).unwrap();
+        }),
+        ("without-a-record", false, |at| fs::remove_file(at.join("instance.json")).unwrap()),
+        ("lost", true, |at| {
+            fs::remove_file(at.join("instance.json")).unwrap();
+            fs::write(at.join("upper/file"), "").unwrap();
         }),
         ("without-a-part", false, |at| fs::remove_dir(at.join("work")).unwrap()),
         // A slip of who edits it.

@@ -49,9 +49,10 @@ pub struct Claim<'d> {
 }
 
 impl Claim<'_> {
-    /// There is an instance of this name from here on.
-    pub fn add(self, record: Record) {
+    /// There is an instance of this name from here on; `before` is done with it while nobody else can see it.
+    pub fn add(self, record: Record, before: impl FnOnce(&Arc<Seat>)) {
         let seat = Arc::new(Seat::new(self.name.clone(), record));
+        before(&seat);
         self.daemon.locked().seats.insert(self.name.clone(), seat);
     }
 

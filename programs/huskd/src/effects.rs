@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use instance::message::{IfRunning, Reason, Refusal};
 use instance::state::{Command, Effect, Exit, Freezer, Phase, Shim, State, Then, apply};
-use instance::{InstanceName, Network, Settings};
+use instance::{InstanceName, Network, Record, Settings};
 use serde_json::Value;
 
 use crate::client::Peer;
@@ -229,6 +229,14 @@ impl Performance<'_> {
         let Some(to) = to else { return Ok(()) };
         late::save(self.daemon, self.holder)?;
         let claim = self.daemon.claim(to)?;
+        // Who gives it a name wants it to be there. This goes to disk first: with its old name it stays as well.
+        let record = seat.record().clone();
+        if record.at_end != Then::Stay {
+            let staying = Record { at_end: Then::Stay, saved: record.saved + 1, ..record };
+            let saved = self.daemon.store.save(seat.name(), &staying);
+            saved.map_err(|error| not_kept(seat.name(), &error))?;
+            *seat.record() = staying;
+        }
         self.daemon.store.rename(seat.name(), to).map_err(|error| not_kept(to, &error))?;
         claim.rename(seat);
         self.holder.is_gone();

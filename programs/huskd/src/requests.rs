@@ -3,11 +3,9 @@
 use std::sync::Arc;
 
 use instance::message::{Refusal, Request, What};
-use instance::state::Then;
 
 use crate::client::{Client, Done};
 use crate::daemon::Daemon;
-use crate::hold::Hold;
 use crate::verbs::{files, images, look, make, run};
 
 /// Does what a client asks for.
@@ -20,11 +18,7 @@ pub fn perform(daemon: &Arc<Daemon>, client: &mut Client, request: Request) -> R
         Request::Ping => Ok(look::ping(daemon)),
         Request::New { name, image, files, settings, at_end } => {
             let of = make::Of { image, files, settings: *settings, at_end };
-            let done = make::new(daemon, client, &name, &of)?;
-            if at_end == Then::Remove {
-                client.keeps(Hold::new(daemon, daemon.seat(&name)?));
-            }
-            Ok(done)
+            make::new(daemon, client, &name, &of)
         }
         Request::Run { name, command, others, terminal, stdin } => {
             let wanted = crate::launch::Wanted { command, terminal, stdin };

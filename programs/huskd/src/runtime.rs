@@ -2,7 +2,7 @@
 //! root may have an instance of the same name, or none: whoever took its shims for its own would end them.
 
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{Read as _, Seek as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use sys::fs::{FlockOperation, flock};
 
 use crate::refusal::{failed, failed_io, refuse};
 
-/// The lock, with the path of the root in it. No instance has a name that begins so.
+/// The lock, with the path of the root in its last line. No instance has a name that begins so.
 const OWNER: &str = ".root";
 /// How long the lock is waited for: a child of a daemon that was killed has it for a moment (see `instance::Store`).
 const MOMENT: Duration = Duration::from_secs(2);
@@ -42,24 +42,41 @@ pub fn take(runtime: &Path, root: &Path) -> Result<Runtime, Refusal> {
     let file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(&path);
     let mut file = file.map_err(|error| at(&path, &error))?;
     let is_ours = lock(&file).map_err(|errno| failed(path.display(), errno))?;
-    let mut owner = Vec::new();
-    file.read_to_end(&mut owner).map_err(|error| at(&path, &error))?;
-    let owner =
-        owner.strip_suffix(b"\n").map(|text| PathBuf::from(std::ffi::OsString::from_vec(text.into())));
+    let mut text = Vec::new();
+    file.read_to_end(&mut text).map_err(|error| at(&path, &error))?;
+    // A line that is not whole was being written when something came between: the one before it counts.
+    text.truncate(text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1));
+    let owner = text.strip_suffix(b"\n").map(|text| {
+        let last = text.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+        PathBuf::from(std::ffi::OsString::from_vec(last.into()))
+    });
     if !is_ours {
         let whose = owner.map_or(String::new(), |owner| format!(", the one of {}", owner.display()));
         let text = format!("{}: another huskd has it{whose}", runtime.display());
         return Err(Refusal { hint: Some(HINT.into()), ..refuse(Reason::State, text) });
     }
     let is_known = owner.as_ref() == Some(&root);
-    if let Some(owner) = owner.filter(|owner| *owner != root)
-        && let Some(name) = any_instance(runtime).map_err(|error| at(runtime, &error))?
-    {
-        return Err(others(runtime, &owner, &name));
+    if is_known {
+        return Ok(Runtime { _lock: file, is_known });
     }
+    // Without an owner, what our root has the name of may well be ours; the rest is left alone, and so is what would
+    // have the next start take it for ours.
+    let is_claimed = owner.is_some();
+    let is_foreign = |name: &InstanceName| is_claimed || !root.join("instances").join(name.as_str()).is_dir();
+    let foreign = any_instance(runtime, is_foreign).map_err(|error| at(runtime, &error))?;
+    match (owner, foreign) {
+        (Some(owner), Some(name)) => return Err(others(runtime, &owner, &name)),
+        (None, Some(_)) => return Ok(Runtime { _lock: file, is_known }),
+        (_, None) => {}
+    }
+    // After what is there, which goes at no time: the last line counts.
+    let whole = text.len() as u64;
     let line = [root.as_os_str().as_bytes(), b"\n"].concat();
-    let written = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(&line));
-    written.map_err(|error| at(&path, &error))?;
+    let written = file.set_len(whole).and_then(|()| file.write_all(&line));
+    written.map_err(|error| {
+        let _ = file.set_len(whole);
+        at(&path, &error)
+    })?;
     Ok(Runtime { _lock: file, is_known })
 }
 
@@ -83,14 +100,48 @@ fn lock(file: &File) -> sys::Result<bool> {
     }
 }
 
-/// An instance that has left something here, running or ended.
-fn any_instance(runtime: &Path) -> std::io::Result<Option<InstanceName>> {
+/// An instance of this kind that has left something here, running or ended.
+fn any_instance(
+    runtime: &Path,
+    is_meant: impl Fn(&InstanceName) -> bool,
+) -> std::io::Result<Option<InstanceName>> {
     for entry in std::fs::read_dir(runtime)? {
         let entry = entry?;
         let name = entry.file_name().to_str().and_then(|name| InstanceName::new(name).ok());
-        if let Some(name) = name.filter(|_| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
+        if let Some(name) =
+            name.filter(|name| entry.file_type().is_ok_and(|kind| kind.is_dir()) && is_meant(name))
+        {
             return Ok(Some(name));
         }
     }
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_owns_is_claimed_only_without_instances_of_others_and_the_last_whole_line_counts() {
+        let base = std::env::temp_dir().join(format!("huskd-runtime-{}", std::process::id()));
+        let (run, root, other) = (base.join("run"), base.join("root"), base.join("other"));
+        for path in [&root.join("instances"), &other, &run.join("web")] {
+            std::fs::create_dir_all(path).unwrap();
+        }
+        let read = || std::fs::read(run.join(OWNER)).unwrap();
+        for _ in 0..2 {
+            assert!(!take(&run, &root).unwrap().is_known);
+            assert_eq!(read(), b"");
+        }
+        std::fs::create_dir(root.join("instances/web")).unwrap();
+        assert!(!take(&run, &root).unwrap().is_known);
+        assert!(take(&run, &root).unwrap().is_known);
+        assert!(take(&run, &other).is_err());
+        std::fs::write(run.join(OWNER), [read(), b"/oth".to_vec()].concat()).unwrap();
+        assert!(take(&run, &root).unwrap().is_known);
+        std::fs::remove_dir(run.join("web")).unwrap();
+        assert!(!take(&run, &other).unwrap().is_known);
+        assert!(take(&run, &other).unwrap().is_known);
+        std::fs::remove_dir_all(&base).unwrap();
+    }
 }

@@ -131,6 +131,9 @@ fn what_is_removed_at_its_end_is_so_whoever_has_gone_by_then() {
     until_nothing_is_left(&ground);
     // It is stopped.
     ground.good(&["run", "--rm", "-d", "--name", "web", "busybox", "sleep", "1000"]);
+    let refused = run(&mut ground.husk(&["restart", "-t", "0", "web"]));
+    assert!(refused.code() != 0 && refused.err().contains("cannot be restarted"), "{}", refused.err());
+    assert!(ground.good(&["ls"]).contains("running"));
     ground.good(&["stop", "-t", "0", "web"]);
     assert_eq!(ground.good(&["ls", "-q"]), "");
 }

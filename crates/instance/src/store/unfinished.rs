@@ -46,7 +46,8 @@ fn is_cut(text: &[u8]) -> bool {
     text.len().is_multiple_of(512) || text.contains(&0)
 }
 
-fn is_untouched(directory: &Path) -> io::Result<bool> {
+/// Whether there is nothing in it but a record and empty parts.
+pub(super) fn is_untouched(directory: &Path) -> io::Result<bool> {
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
         let name = entry.file_name();

@@ -92,6 +92,10 @@ pub fn perform(said: &Said) -> Result<u8, Failure> {
     loop {
         let room = AT_ONCE - under_way.len();
         for request in requests.by_ref().take(room) {
+            if let Some(refusal) = is_lost(said, &request) {
+                under_way.push_back(Err(refusal));
+                continue;
+            }
             let begun = begin(said, request);
             let is_reached = begun.is_ok();
             under_way.push_back(begun);
@@ -116,6 +120,23 @@ pub fn perform(said: &Said) -> Result<u8, Failure> {
         crate::show(&format!("{value:#}\n"))?;
     }
     failure.map_or(Ok(0), Err)
+}
+
+/// Why an instance is not started again: it would be removed as soon as it is stopped. What cannot be found out is for
+/// the request itself to say.
+fn is_lost(said: &Said, request: &Request) -> Option<Failure> {
+    let Request::Stop { name, .. } = request else { return None };
+    if said.verb.name != "restart" {
+        return None;
+    }
+    let mut connection = daemon::open(said).ok()?;
+    let answer = super::ask(&mut connection, &Request::Inspect { name: name.as_str().into() }).ok()?;
+    let at_end = answer.get("value")?.get("at_end")?.as_str()?;
+    (at_end == "remove").then(|| {
+        let text =
+            format!("instance {name}: is removed when it has stopped (run --rm), and cannot be restarted");
+        Failure::ours(text)
+    })
 }
 
 fn begin(said: &Said, request: Request) -> Result<Asked, Failure> {

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use crate::client::{Client, Done, Peer};
 use crate::daemon::{Daemon, now_ms};
 use crate::effects::{Orders, perform};
+use crate::hold::Hold;
 use crate::lacking::lacking;
 use crate::private::ports;
 use crate::refusal::{not_kept, refuse};
@@ -34,12 +35,8 @@ pub struct Of {
 /// # Errors
 /// There is one of that name; there is no such image; what is wrong with a setting; the client has gone while its files
 /// were copied.
-pub fn new(daemon: &Arc<Daemon>, client: &Client, name: &InstanceName, of: &Of) -> Result<Done, Refusal> {
-    check(&of.settings)?;
-    if of.at_end == Then::Remove && of.settings.restart != instance::Restart::No {
-        let text = "restart: what is removed at its end is not started again";
-        return Err(refuse(Reason::Invalid, text));
-    }
+pub fn new(daemon: &Arc<Daemon>, client: &mut Client, name: &InstanceName, of: &Of) -> Result<Done, Refusal> {
+    check(&of.settings, of.at_end)?;
     let claim = daemon.claim(name)?;
     let image = images::find(daemon, &of.image)?;
     // Kept until there is an instance that says which layers it has. Nobody waits for that.
@@ -62,7 +59,12 @@ pub fn new(daemon: &Arc<Daemon>, client: &Client, name: &InstanceName, of: &Of) 
         Files::Copy => images::copy(daemon, client, &image, &directory.join("rootfs")),
     });
     made.map_err(|error| not_kept(name, &error))?;
-    claim.add(record);
+    claim.add(record, |seat| {
+        // Whoever sees it may start and end it at once.
+        if of.at_end == Then::Remove {
+            client.keeps(Hold::new(daemon, seat.clone()));
+        }
+    });
     drop(kept);
     daemon.events.tell("created", name.as_str(), Some(client.peer()), &[("image", of.image.as_str().into())]);
     Ok(warned(lacking(daemon, &of.settings, |_| true)))
@@ -83,7 +85,11 @@ fn make_directory(path: &Path) -> std::io::Result<()> {
 }
 
 /// Whether a container can be made with these settings, as far as that can be said before.
-fn check(settings: &Settings) -> Result<(), Refusal> {
+fn check(settings: &Settings, at_end: Then) -> Result<(), Refusal> {
+    if at_end == Then::Remove && settings.restart != instance::Restart::No {
+        let text = "restart: what is removed at its end is not started again";
+        return Err(refuse(Reason::Invalid, text));
+    }
     container::settings::check(settings)
         .map_err(|failure| refuse(Reason::Invalid, failure.of_verb("new").to_string()))?;
     let publish = ports(settings)?;
@@ -118,7 +124,7 @@ pub fn set(
     let names: Vec<String> = changes.keys().cloned().collect();
     let told: Vec<Value> = changes.keys().cloned().map(Value::from).collect();
     let settings = changed(&seat.record().settings, changes)?;
-    check(&settings)?;
+    check(&settings, seat.record().at_end)?;
     let mut orders = Orders { by: Some(by), settings: Some(settings.clone()), ..Orders::default() };
     perform(daemon, &turn, &Command::Set, &mut orders)?;
     daemon.events.tell("changed", name.as_str(), Some(by), &[("settings", told.into())]);
@@ -230,5 +236,13 @@ mod tests {
             assert_eq!(change(bad).unwrap_err().code, Reason::Invalid, "{bad}");
         }
         assert_eq!(change(r#"{"net":null}"#).unwrap().net, instance::Network::Host);
+    }
+
+    #[test]
+    fn what_is_removed_at_its_end_has_no_restart() {
+        let settings = Settings { restart: instance::Restart::Always, ..Settings::default() };
+        assert_eq!(check(&settings, Then::Remove).unwrap_err().code, Reason::Invalid);
+        check(&settings, Then::Stay).unwrap();
+        check(&Settings::default(), Then::Remove).unwrap();
     }
 }

@@ -66,7 +66,16 @@ fn what_nobody_has_on_record_is_left_alone() {
     bed.start();
     assert!(is_alive(pid) && bed.log().contains("web: left alone: nothing says whose "), "{}", bed.log());
     bed.end();
+    // Nor does that start put it on record: the next one leaves it alone as well.
+    bed.start();
+    assert!(is_alive(pid), "{}", bed.log());
+    bed.end();
+    std::fs::rename(bed.directory.join("web"), bed.directory.join("root/instances/web")).unwrap();
+    bed.start();
+    assert_eq!(bed.summary("web").unwrap()["pid"], pid);
+    bed.end();
     // Now it is on record: what has no files any more is of no use to anybody.
+    std::fs::remove_dir_all(bed.directory.join("root/instances/web")).unwrap();
     bed.start();
     crate::bed::await_end(pid);
     assert!(bed.log().contains("web: removed, its files are gone"), "{}", bed.log());

@@ -218,3 +218,19 @@ fn a_shim_whose_instance_is_gone_is_ended() {
     assert!(!bed.directory.join("run/web").exists());
     bed.check();
 }
+
+#[test]
+fn what_was_to_be_removed_at_its_end_stays_once_it_is_given_another_name() {
+    let mut bed = Bed::new();
+    bed.make("first", &["/sbin/init"]);
+    let mut client = bed.client();
+    client.done(&json!({"type": "new", "name": "web", "image": "box", "at_end": "remove"}));
+    let set = json!({"type": "set", "name": "web", "changes": {"restart": "always"}});
+    assert_eq!(reason(&bed.client().ask(&set)), "invalid");
+    bed.client().done(&json!({"type": "rename", "name": "web", "to": "kept"}));
+    drop(client);
+    bed.kill();
+    bed.start();
+    assert_eq!((bed.state("web"), bed.state("kept")), ("gone".into(), "created".into()));
+    bed.check();
+}

@@ -69,7 +69,8 @@ pub const VERBS: [Verb; 15] = [
     on_instances(
         "restart",
         "stop instances and start them again",
-        "Stops each of the instances that runs, and starts it, with its own command.",
+        "Stops each of the instances that runs, and starts it, with its own command. One of run --rm is refused: its stop \
+         is its end.",
         &[&[GRACE]],
     ),
     on_instances(
@@ -98,7 +99,7 @@ pub const VERBS: [Verb; 15] = [
         words: "NAME NEW",
         kinds: &[Kind::Instance, Kind::Other],
         text: "give an instance another name",
-        about: "Gives an instance that does not run another name.",
+        about: "Gives an instance that does not run another name. One that was to be removed at its end stays then.",
         options: &[],
         count: (2, 2),
         tail: Tail::Words,
